@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: MIT
+# Strata: a small x86_64 kernel that does memory. `make help` lists what can be typed here.
+#
+# Each folder has its rules in its own build.mk; everything that is made goes under $(BUILD).
+BUILD ?= build
+CLANG ?= clang
+CC_HOST ?= $(CLANG)
+LD_ELF ?= ld.lld
+LD_PE ?= lld-link
+CLANG_FORMAT ?= clang-format
+CLANG_TIDY ?= clang-tidy
+# Debian's python3: the tests use Debian's Python packages.
+PYTHON ?= /usr/bin/python3
+
+WARNINGS := -Wall -Wextra -Wconversion -Wshadow -Wmissing-prototypes -Wundef -Wstrict-prototypes -Wvla -Werror
+COMMON := -std=c17 $(WARNINGS) -g -MMD -MP -Iinclude
+
+# `make V=1` shows the commands.
+Q := $(if $(V),,@)
+say = @$(if $(V),:,printf '  %-8s %s\n' '$(1)' '$(2)')
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+include mm/build.mk kernel/build.mk efi/build.mk esp/build.mk ovmf/build.mk tests/build.mk
+
+.PHONY: all help clean
+all: ## build the loader, the kernel, the ESP tree and the hosted tools under build/
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | \
+	  awk -F'\t' '{ printf "  make %-16s %s\n", $$1, $$2 }'
+
+clean: ## remove build/
+	$(Q)rm -rf $(BUILD)
+
+$(BUILD)/%/:
+	$(Q)mkdir -p $@

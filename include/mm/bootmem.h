@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// The boot allocator: carves memory out of the converted map before there is a page allocator.
+//
+// This is how the circle is broken ("don't I need malloc to build malloc's structures?"): the map
+// lives in a fixed array; the boot allocator takes pieces off its usable regions and marks them
+// there; the page allocator's metadata comes from it; then it is closed for good.
+#pragma once
+
+#include <mm/memmap.h>
+
+struct bootmem {
+    struct memmap *map;
+    uint64_t bytes; // carved so far
+    bool closed;
+};
+
+void bootmem_init(struct bootmem *boot, struct memmap *map);
+
+// Carves `bytes`, rounded up to whole pages, from the smallest usable region that has room above 16
+// MiB (devices that can reach no further are left their memory), else from any; from its upper end;
+// marks it `class` in the map. The memory is not cleared. `align` is a power of two; at least
+// PAGE_SIZE is used. False, with nothing changed, when no region has room or the map's array is
+// full.  O(regions). Panics when called after bootmem_close.
+bool bootmem_alloc(struct bootmem *boot, uint64_t bytes, uint64_t align, enum memory_class class,
+                   paddr_t *out);
+
+// No more: the page allocator owns what is left.
+void bootmem_close(struct bootmem *boot);

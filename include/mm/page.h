@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+// The page allocator: a buddy system over 1 GiB sections whose free sets are bitmaps.
+//
+//   physical memory   |  section 0   |  section 1   |  section 2   |  section 3   | …
+//                        split          absent         whole          split
+//                        bitmaps of                    one bit: all
+//                        orders 0…9,                   of it is free
+//                        a byte a frame
+//
+// A block is 2^order frames, aligned to its size; order 0 is 4 KiB, order 18 is 1 GiB. A section
+// keeps the free blocks of orders 0 to 9 (2 MiB) in bitmaps with two levels of summary above them;
+// larger blocks are found as runs of 2 MiB blocks. Nothing is ever written to free memory: no
+// links, so nothing for a use-after-free to corrupt. One state byte a frame says what an allocated
+// block is (its order and owner), so a double free, a free of the wrong order, of the middle of a
+// block, of reserved memory or of no memory is caught always. A section that is wholly free or
+// wholly absent has no metadata at all.
+//
+// Requests are served from the top of memory down, so low memory is spent last.
+// D. E. Knuth, The Art of Computer Programming vol. 1, 2.5 (the buddy system).
+#pragma once
+
+#include <mm/memmap.h>
+#include <mm/port.h>
+
+#define PAGE_ORDER_MAX   18 // 1 GiB
+#define PAGE_ORDER_COUNT (PAGE_ORDER_MAX + 1)
+#define SECTION_SHIFT    18 // frames in a section, as a power of two
+#define SECTION_FRAMES   (UINT64_C(1) << SECTION_SHIFT)
+
+// Who an allocation is for. Each block names its owner, so that the ledger always balances.
+enum page_owner {
+    PAGE_OWNER_KERNEL, // the kernel's own, nothing more particular
+    PAGE_OWNER_PAGE_TABLE,
+    PAGE_OWNER_SLAB,
+    PAGE_OWNER_LARGE, // kmalloc beyond its classes
+    PAGE_OWNER_VMALLOC,
+    PAGE_OWNER_STACK,
+    PAGE_OWNER_USER,
+    PAGE_OWNER_DMA,
+    PAGE_OWNER_ACPI,    // copies of ACPI tables
+    PAGE_OWNER_MONITOR, // taken by hand
+    PAGE_OWNER_TEST,
+    PAGE_OWNER_OTHER,
+    PAGE_OWNER_COUNT_,
+};
+_Static_assert(PAGE_OWNER_COUNT_ == 12, "a state byte has room for 19 orders x 12 owners");
+
+// "kernel", "page-table", … : stable, used in records.
+const char *page_owner_name(enum page_owner owner);
+
+// A ceiling that excludes nothing.
+#define PAGE_ANYWHERE ((paddr_t){UINT64_MAX})
+
+enum page_status {
+    PAGE_OK,
+    PAGE_NO_MEMORY,    // no free block satisfies the request
+    PAGE_BAD_REQUEST,  // order, range or alignment that cannot exist
+    PAGE_NOT_FREE,     // page_reserve: part of the range is not free
+    PAGE_NOT_RESERVED, // page_release: part of the range is already the allocator's
+};
+
+const char *page_status_name(enum page_status status);
+
+// What is known about one frame (page_inspect).
+enum page_state {
+    PAGE_STATE_UNMANAGED, // not the allocator's: no RAM, or kept by somebody
+    PAGE_STATE_FREE,      // in a free block
+    PAGE_STATE_ALLOCATED, // in an allocated block
+    PAGE_STATE_RESERVED,  // taken out by page_reserve
+    PAGE_STATE_BAD,       // taken out for good
+    PAGE_STATE_METADATA,  // the allocator's own
+};
+
+struct page_info {
+    enum page_state state;
+    pfn_t block;    // first frame of the block that the frame lies in, when free or allocated
+    unsigned order; // of that block
+    enum page_owner owner; // when allocated
+};
+
+struct section; // mm/page/section.h
+
+// The allocator. Fields are private to mm/page/.
+struct page_allocator {
+    struct section *sections; // one for each GiB up to the end of RAM
+    uint16_t
+        *hints; // for each section, which orders it has free (kept exact under the section's lock)
+    uint64_t section_count;
+    uint64_t metadata_bytes; // what the allocator took for itself
+    struct page_cpu {
+        _Alignas(64) int64_t owned_pages[PAGE_OWNER_COUNT_]; // allocated minus freed on this CPU
+    } cpus[PORT_CPU_MAX];
+};
+
+// How many bytes page_init takes from its caller for memory that ends at `ram_end`.  O(1).
+uint64_t page_storage_bytes(paddr_t ram_end);
+
+struct bootmem;
+// Builds the allocator over the usable regions of `boot`'s map. Storage comes from `boot`, which is
+// closed when this returns true; regions of other classes are not touched, and can be given later
+// by page_release. False when the boot allocator cannot serve it: `allocator` is unusable then,
+// `boot` still open. O(regions + sections / 64 + partly used sections).
+bool page_init(struct page_allocator *allocator, struct bootmem *boot);
+
+// Takes a block of 2^order frames that ends at or below `ceiling` (PAGE_ANYWHERE for any), for
+// `owner`. Its first frame is stored in `*out`. The memory is not cleared. PAGE_NO_MEMORY, with
+// `*out` unchanged, when there is none. O(orders) in a section, plus a scan of two bytes a section
+// when the first choice is exhausted. Any context, interrupts too.
+enum page_status page_alloc(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
+                            enum page_owner owner, pfn_t *out);
+
+// Gives a block back: exactly what page_alloc returned, with its order. Panics on anything else,
+// naming the frame, what was expected and what was found.  O(orders). Any context.
+void page_free(struct page_allocator *allocator, pfn_t block, unsigned order);
+
+// Takes exactly the frames [begin, end) out of the allocator, all of which must be free.
+// PAGE_NOT_FREE, with nothing changed and the first frame in the way in `*obstacle` (unless NULL),
+// otherwise.  O(frames / 512 + orders).
+enum page_status page_reserve(struct page_allocator *allocator, pfn_t begin, pfn_t end,
+                              pfn_t *obstacle);
+
+// Gives the frames [begin, end) to the allocator: what page_reserve took, or memory it has never
+// seen (reclaimed, plugged in). PAGE_NOT_RESERVED, with nothing changed and the first offending
+// frame in `*obstacle`, when a frame is already free, allocated, bad or metadata; PAGE_NO_MEMORY
+// when metadata for a section cannot be made.
+enum page_status page_release(struct page_allocator *allocator, pfn_t begin, pfn_t end,
+                              pfn_t *obstacle);
+
+// As page_reserve, for good: the frames are marked bad and page_release refuses them.
+enum page_status page_retire(struct page_allocator *allocator, pfn_t begin, pfn_t end,
+                             pfn_t *obstacle);
+
+// What the frame is.  O(orders), takes the section's lock.
+struct page_info page_inspect(struct page_allocator *allocator, pfn_t frame);
+
+// How much is free now.  O(sections).
+uint64_t page_free_count(struct page_allocator *allocator);
+
+enum section_kind { SECTION_ABSENT, SECTION_WHOLE, SECTION_TAKEN, SECTION_SPLIT };
+const char *section_kind_name(enum section_kind kind);
+
+// A section as the reports show it.
+struct section_report {
+    uint64_t index;
+    paddr_t begin;
+    enum section_kind kind;
+    uint64_t free_pages;
+    uint64_t free_blocks[PAGE_ORDER_COUNT]; // free blocks by order, each as large as it can be
+};
+
+// Fills in `*report` from the bitmaps.  O(bitmap of order 9 + summaries … a few thousand
+// instructions).
+void page_section_report(struct page_allocator *allocator, uint64_t index,
+                         struct section_report *report);
+
+// Counted from the bitmaps and the state bytes, one section locked at a time: what the ledger
+// stands on.
+struct page_census {
+    uint64_t free_pages, reserved_pages, bad_pages, metadata_pages;
+    uint64_t owned_pages[PAGE_OWNER_COUNT_];
+};
+void page_census(struct page_allocator *allocator,
+                 struct page_census *census); // O(frames of split sections)
+
+// NULL, or the sentence that does not hold. Walks everything.  O(frames of split sections).
+const char *page_check(struct page_allocator *allocator);

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// What the memory manager needs from its surroundings, and all that it needs.
+//
+// To use mm/ in another kernel, write one header named strata_port.h that defines the things below,
+// put its folder on the include path, and compile mm/. The kernel's is kernel/port/strata_port.h;
+// the hosted build's is mm/host/strata_port.h. They are chosen at link time, not through function
+// pointers, so that a compiler may inline them and a reader can grep for them.
+//
+//   #define PORT_CPU_MAX n
+//       How many CPUs there can be.
+//   static inline unsigned port_cpu(void);
+//       The number of the CPU that runs this, 0 … PORT_CPU_MAX-1. It must not change while a
+//       function of mm/ runs: callers that can migrate pin themselves first.
+//   static inline void *port_direct_map(paddr_t address);
+//       A pointer to physical memory that the memory manager owns (usable RAM). Never called for
+//       anything else.
+//   static inline unsigned long port_irq_save(void);  static inline void port_irq_restore(unsigned
+//   long);
+//       Interrupts off on this CPU, and back to what they were. Nests.
+//   static inline void port_relax(void);
+//       A hint in a spin loop.
+//   _Noreturn void port_panic(const char *format, ...);
+//       An invariant is broken or a caller misused the allocator. Prints and does not come back.
+//       (Tests longjmp out.)
+//   void port_log(enum port_level level, const char *format, ...);
+//       A line for people. No newline at the end.
+#pragma once
+
+#include <strata/types.h>
+
+enum port_level { PORT_ERROR, PORT_WARNING, PORT_INFO, PORT_DEBUG };
+
+_Noreturn void port_panic(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
+void port_log(enum port_level level, const char *format, ...)
+    __attribute__((format(printf, 2, 3), cold));
+
+#include <strata_port.h>

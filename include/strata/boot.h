@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+// The boot contract: everything that the loader tells the kernel.
+//
+// The loader fills in one `struct boot_info`, in memory of type EfiLoaderData, after it has left
+// boot services, and jumps to the kernel's entry with a pointer to it. The contract holds physical
+// addresses only and no pointers. The map is the firmware's, byte for byte: nothing is
+// pre-digested. Each piece of memory that the loader made for the kernel is in `ranges` under a
+// name, so that the kernel can keep or reclaim each one knowingly.
+//
+// State of the machine at the kernel's entry:
+//   RDI   virtual address of the boot_info, through the direct map
+//   RSP   top of the boot stack (range BOOT_RANGE_STACK, through the direct map), 16-byte aligned
+//   minus 8, as if called CR3   the loader's tables: identity for the loader's own image (gone once
+//   the kernel builds its tables), the direct
+//         map at `direct_map`, the kernel's segments at `kernel_virtual` with their own
+//         permissions; nothing is both writable and executable
+//   IF=0, DF=0, CR0.WP=1, CR0.NE=1, EFER.NXE=1 where the CPU has NX; GDT and IDT are still the
+//   firmware's or the loader's and must be replaced before anything can trap
+//
+// A kernel that finds another magic, version, size or checksum must stop with a message
+// (boot_info_defect).
+#pragma once
+
+#include <strata/efi.h>
+#include <strata/types.h>
+
+#define BOOT_MAGIC   UINT64_C(0x0041544152545308) // "\bSTRATA\0" read as a little-endian number
+#define BOOT_VERSION 1
+
+// What a named range is. The kernel keeps or reclaims by this name.
+enum boot_range_kind {
+    BOOT_RANGE_KERNEL = 1,  // the kernel's image, all segments
+    BOOT_RANGE_INFO,        // this structure
+    BOOT_RANGE_MAP,         // the firmware's map
+    BOOT_RANGE_PAGE_TABLES, // the loader's page tables
+    BOOT_RANGE_STACK,       // the boot stack
+    BOOT_RANGE_WORKSPACE,   // empty room for the converted map (boot_info.workspace_bytes)
+    BOOT_RANGE_LOG,         // what the loader had to say, as text
+    BOOT_RANGE_TABLES,      // the copy of the configuration table array
+    BOOT_RANGE_TRAMPOLINE,  // one page below 640 KiB, for starting other CPUs
+    BOOT_RANGE_KIND_COUNT_,
+};
+
+struct boot_range {
+    paddr_t begin;
+    uint64_t pages;
+    uint32_t kind; // enum boot_range_kind
+    uint32_t padding;
+};
+
+// How much room the converted map needs for a firmware map of `descriptors` entries: the loader
+// allocates it, zeroed.
+#define BOOT_WORKSPACE_BYTES(descriptors) (64 * KIB + UINT64_C(384) * (descriptors))
+
+#define BOOT_RANGE_MAX       32
+#define BOOT_BADRAM_MAX      64
+#define BOOT_OPTION_TEXT_MAX 2048
+
+// A range of frames that an option declares bad: [begin, end), page-aligned by the option parser
+// (rounded outward).
+struct boot_badram {
+    paddr_t begin, end;
+};
+
+enum boot_log_level { BOOT_LOG_ERROR, BOOT_LOG_WARNING, BOOT_LOG_INFO, BOOT_LOG_DEBUG };
+
+// What the person asked for, already parsed by the loader; `text` is what they wrote, for showing.
+// The table in efi/options.c has the name, the values and a line of help for each.
+struct boot_options {
+    uint32_t kaslr;         // 1: random bases (default); 0: fixed ones
+    uint32_t acpi_keep;     // 1: ACPI reclaim memory is kept
+    uint32_t record;        // 1: the map is written to the ESP (default)
+    uint32_t special_use;   // 1: special-purpose memory is given out
+    uint32_t log_level;     // enum boot_log_level; BOOT_LOG_INFO by default
+    uint32_t exit_on_panic; // 1: a panic ends QEMU through its isa-debug-exit device at port 0xf4
+    uint32_t badram_count;
+    uint32_t padding;
+    struct boot_badram badram[BOOT_BADRAM_MAX];
+    char run[512]; // monitor commands, separated by ';', to run before the prompt; "" for none
+    char text[BOOT_OPTION_TEXT_MAX]; // the options as given, separated by spaces
+};
+
+enum boot_pixel_format {
+    BOOT_PIXEL_NONE,
+    BOOT_PIXEL_RGBX,
+    BOOT_PIXEL_BGRX,
+    BOOT_PIXEL_MASK,
+    BOOT_PIXEL_BLT_ONLY
+};
+
+struct boot_framebuffer {
+    paddr_t base; // 0 when there is none
+    uint64_t bytes;
+    uint32_t width, height;                                  // pixels
+    uint32_t pitch_pixels;                                   // pixels from one line to the next
+    uint32_t format;                                         // enum boot_pixel_format
+    uint32_t red_mask, green_mask, blue_mask, reserved_mask; // for BOOT_PIXEL_MASK
+};
+
+struct boot_info {
+    uint64_t magic;    // BOOT_MAGIC
+    uint32_t version;  // BOOT_VERSION
+    uint32_t size;     // sizeof(struct boot_info)
+    uint64_t checksum; // boot_info_checksum() with this field 0
+
+    // The firmware's map at exit.
+    paddr_t map;
+    uint64_t map_bytes;
+    uint32_t map_stride;
+    uint32_t map_version;
+
+    // Room for the converted map, zeroed: at least BOOT_WORKSPACE_BYTES of the map's descriptors.
+    paddr_t workspace;
+    uint64_t workspace_bytes;
+
+    // The system table's configuration tables, copied: `table_count` of struct
+    // efi_configuration_table.
+    paddr_t tables;
+    uint64_t table_count;
+    paddr_t rsdp;   // ACPI 2.0 entry if there is one, else 1.0; 0 when the firmware has neither
+    paddr_t smbios; // SMBIOS 3 entry point, else 2; 0 for none
+    paddr_t memory_attributes; // EFI_MEMORY_ATTRIBUTES_TABLE; 0 for none
+    paddr_t system_table;      // EFI_SYSTEM_TABLE (the runtime services are found from it)
+
+    // Where everything is.
+    paddr_t kernel_physical; // 2 MiB-aligned
+    vaddr_t kernel_virtual;  // 2 MiB-aligned, in the top 2 GiB
+    uint64_t kernel_bytes;
+    vaddr_t direct_map;        // physical address p is mapped at direct_map + p
+    uint64_t direct_map_bytes; // [0, this) of physical space is covered, where the map names memory
+    paddr_t page_tables;       // the root (CR3)
+    uint32_t paging_levels;    // 4 or 5
+    uint32_t random_sources;   // bit 0 EFI_RNG_PROTOCOL, bit 1 RDRAND, bit 2 TSC and the map
+    paddr_t trampoline;        // one page below 640 KiB; 0 when none could be had
+
+    // Text of the loader: lines, UTF-8, not NUL-terminated.
+    paddr_t log;
+    uint64_t log_bytes;
+
+    // Time stamps (TSC): efi_main entered, the last GetMemoryMap called, the jump.
+    uint64_t tsc_loader, tsc_exit, tsc_jump;
+    uint32_t exit_attempts; // calls of ExitBootServices
+    uint32_t secure_boot;   // 1 when the firmware enforces it
+
+    uint32_t uefi_revision; // major << 16 | minor
+    uint32_t firmware_revision;
+    char firmware_vendor[64]; // UTF-8, NUL-terminated
+
+    struct boot_framebuffer framebuffer;
+    struct boot_options options;
+
+    uint32_t range_count;
+    uint32_t padding;
+    struct boot_range ranges[BOOT_RANGE_MAX];
+};
+
+// The 64-bit FNV-1a hash of the structure, its checksum field read as 0.  O(size).
+static inline uint64_t boot_info_checksum(const struct boot_info *info) {
+    const uint8_t *bytes = (const uint8_t *)info;
+    size_t skip = offsetof(struct boot_info, checksum);
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t i = 0; i < sizeof(*info); i++) {
+        uint8_t byte = i - skip < sizeof(info->checksum) ? 0 : bytes[i];
+        hash = (hash ^ byte) * UINT64_C(0x100000001b3);
+    }
+    return hash;
+}
+
+// NULL when this kernel can trust the contract, else what is wrong with it. Reads no further than
+// the fields it has found to be there.
+static inline const char *boot_info_defect(const struct boot_info *info) {
+    if (info->magic != BOOT_MAGIC) {
+        return "the boot contract's magic is wrong: this is not a Strata loader's boot_info";
+    }
+    if (info->version != BOOT_VERSION) {
+        return "the boot contract's version is not this kernel's: loader and kernel do not belong "
+               "together";
+    }
+    if (info->size != sizeof(*info)) {
+        return "the boot contract's size is not this kernel's: loader and kernel do not belong "
+               "together";
+    }
+    if (info->checksum != boot_info_checksum(info)) {
+        return "the boot contract's checksum is wrong: it was damaged on the way";
+    }
+    return NULL;
+}

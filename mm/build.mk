@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+# The memory manager as a hosted library, fast and checked:
+#   $(BUILD)/host/libstrata-mm.a   -O2, what the map tool and the benchmarks link
+#   $(BUILD)/test/libstrata-mm.a   debug assertions, AddressSanitizer, UndefinedBehaviorSanitizer, coverage on request
+MM_SOURCES := $(sort $(wildcard mm/*.c mm/*/*.c))
+MM_PURE := $(filter-out mm/host/%,$(MM_SOURCES))
+MM_LIBRARY_SOURCES := $(MM_PURE) mm/host/host.c
+
+HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -O2 -Imm/host -Imm
+TEST_SANITIZERS ?= -fsanitize=address,undefined -fno-sanitize-recover=all
+TEST_FLAGS := $(COMMON) -D_GNU_SOURCE -O1 -fno-omit-frame-pointer -DSTRATA_DEBUG -Imm/host -Imm $(TEST_SANITIZERS)
+
+$(BUILD)/host/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC_HOST) $(HOST_FLAGS) -MJ $@.json -c -o $@ $<
+
+$(BUILD)/test/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$< (checked))
+	$(Q)$(CC_HOST) $(TEST_FLAGS) -c -o $@ $<
+
+$(BUILD)/host/libstrata-mm.a: $(MM_LIBRARY_SOURCES:%.c=$(BUILD)/host/%.o)
+$(BUILD)/test/libstrata-mm.a: $(MM_LIBRARY_SOURCES:%.c=$(BUILD)/test/%.o)
+$(BUILD)/%.a:
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+all: $(BUILD)/host/libstrata-mm.a
+-include $(MM_SOURCES:%.c=$(BUILD)/host/%.d) $(MM_SOURCES:%.c=$(BUILD)/test/%.d)

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// The hosted port: physical memory is a reservation of address space, a panic is a message and a
+// longjmp or an abort.
+#include "host.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+uint8_t *host_ram;
+uint64_t host_ram_begin;
+_Thread_local unsigned host_cpu;
+_Thread_local jmp_buf host_panic_jump;
+_Thread_local bool host_panic_armed;
+_Thread_local char host_panic_message[512];
+enum port_level host_log_level = PORT_WARNING;
+
+static uint64_t host_ram_bytes;
+
+void host_memory(paddr_t begin, uint64_t bytes) {
+    if (host_ram != NULL) {
+        munmap(host_ram, host_ram_bytes);
+    }
+    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) {
+        fprintf(stderr, "cannot reserve %lu bytes of address space to play physical memory\n",
+                bytes);
+        exit(2);
+    }
+    host_ram = memory;
+    host_ram_begin = begin.value;
+    host_ram_bytes = bytes;
+}
+
+void host_cpu_set(unsigned cpu) {
+    host_cpu = cpu;
+}
+
+void host_panic_end(void) {
+    host_panic_armed = false;
+}
+
+void port_panic(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(host_panic_message, sizeof(host_panic_message), format, arguments);
+    va_end(arguments);
+    if (host_panic_armed) {
+        host_panic_armed = false;
+        longjmp(host_panic_jump, 1);
+    }
+    fprintf(stderr, "panic: %s\n", host_panic_message);
+    abort();
+}
+
+void port_log(enum port_level level, const char *format, ...) {
+    if (level > host_log_level) {
+        return;
+    }
+    va_list arguments;
+    va_start(arguments, format);
+    vfprintf(stderr, format, arguments);
+    va_end(arguments);
+    fputc('\n', stderr);
+}

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// The port of a hosted build: memory is one array that stands for physical memory, CPUs are
+// threads. include/mm/port.h says what each of these means.
+#pragma once
+
+#include <strata/types.h>
+
+#define PORT_CPU_MAX 16
+
+// Where physical address `host_ram_begin` lies in this process. Set by host_ram().
+extern uint8_t *host_ram;
+extern uint64_t host_ram_begin;
+
+// The number of the CPU that this thread plays; host_cpu_set() sets it, 0 until then.
+extern _Thread_local unsigned host_cpu;
+
+static inline unsigned port_cpu(void) {
+    return host_cpu;
+}
+
+static inline void *port_direct_map(paddr_t address) {
+    return host_ram + (address.value - host_ram_begin);
+}
+
+static inline unsigned long port_irq_save(void) {
+    return 0;
+}
+
+static inline void port_irq_restore(unsigned long flags) {
+    (void)flags;
+}
+
+static inline void port_relax(void) {
+    __builtin_ia32_pause();
+}
