@@ -1,1 +1,44 @@
 # SPDX-License-Identifier: MIT
+# The kernel: a static PIE of three segments, for the loader to place and relocate.
+#   $(BUILD)/kernel/strata.elf        what boots (and what the loader embeds): no debug information
+#   $(BUILD)/kernel/strata.debug.elf  the same with DWARF, for gdb
+KERNEL_SOURCES := $(sort $(wildcard kernel/*.c kernel/*/*.c)) $(MM_PURE)
+KERNEL_ASSEMBLY := $(sort $(wildcard kernel/*/*.S))
+KERNEL_OBJECTS := $(KERNEL_SOURCES:%.c=$(BUILD)/kernel/%.o) $(KERNEL_ASSEMBLY:%.S=$(BUILD)/kernel/%.S.o)
+
+# stb's folder under /usr/include is all that the kernel sees of the host's headers.
+STB ?= /usr/include/stb
+KERNEL_TARGET := --target=x86_64-unknown-none-elf
+KERNEL_INCLUDES := -Ikernel -Ikernel/port -Ikernel/lib/include -isystem $(BUILD)/kernel/include
+KERNEL_FLAGS := $(COMMON) $(KERNEL_TARGET) -ffreestanding -nostdlibinc -fpie -fvisibility=hidden \
+  -mgeneral-regs-only -mno-red-zone -fno-stack-protector -fno-omit-frame-pointer \
+  -fno-asynchronous-unwind-tables -O2 $(KERNEL_INCLUDES)
+KERNEL_LINK := $(LD_ELF) -pie --no-dynamic-linker -z text -z norelro -z max-page-size=4096 -z noexecstack \
+  --build-id=none --fatal-warnings -T kernel/strata.lds
+
+$(BUILD)/kernel/mm/%.o: KERNEL_INCLUDES += -Imm
+
+$(BUILD)/kernel/include/stb:
+	@mkdir -p $(@D)
+	$(Q)ln -sfn $(STB) $@
+
+$(BUILD)/kernel/%.o: %.c | $(BUILD)/kernel/include/stb
+	@mkdir -p $(@D)
+	$(call say,CC,$< (kernel))
+	$(Q)$(CLANG) $(KERNEL_FLAGS) -MJ $@.json -c -o $@ $<
+
+$(BUILD)/kernel/%.S.o: %.S
+	@mkdir -p $(@D)
+	$(call say,AS,$<)
+	$(Q)$(CLANG) $(KERNEL_TARGET) -g -MMD -MP -Iinclude -Ikernel -c -o $@ $<
+
+$(BUILD)/kernel/strata.debug.elf: $(KERNEL_OBJECTS) kernel/strata.lds
+	$(call say,LINK,$@)
+	$(Q)$(KERNEL_LINK) -o $@ $(KERNEL_OBJECTS)
+
+$(BUILD)/kernel/strata.elf: $(BUILD)/kernel/strata.debug.elf
+	$(call say,STRIP,$@)
+	$(Q)llvm-strip --strip-all -o $@ $<
+
+all: $(BUILD)/kernel/strata.elf
+-include $(KERNEL_OBJECTS:%.o=%.d)

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+// A 16550 by polling. Register numbers and bits as in the PC16550D data sheet, table II.
+#include <devices/serial.h>
+#include <x86/cpu.h>
+
+enum {
+    SERIAL_DATA = 0,         // also the divisor's low byte
+    SERIAL_INTERRUPTS = 1,   // also the divisor's high byte
+    SERIAL_FIFO_CONTROL = 2, // write
+    SERIAL_FIFO_STATUS = 2,  // read
+    SERIAL_LINE_CONTROL = 3,
+    SERIAL_MODEM_CONTROL = 4,
+    SERIAL_LINE_STATUS = 5,
+    SERIAL_SCRATCH = 7,
+};
+
+#define LINE_8N1       0x03
+#define LINE_DIVISOR   0x80
+#define MODEM_DTR_RTS  0x03
+#define MODEM_OUT2     0x08
+#define MODEM_LOOP     0x10
+#define STATUS_DATA    0x01
+#define STATUS_OVERRUN 0x02
+#define STATUS_THRE    0x20 // the transmitter takes bytes
+#define STATUS_IDLE    0x40 // everything has left
+
+#define FIFO_ENABLE_AND_CLEAR 0x07
+#define FIFO_WORKS            0xc0
+#define FIFO_BYTES            16
+
+// A read of a port takes about a microsecond on hardware, so this is about a second: a full FIFO
+// leaves in 1.4 ms.
+#define SERIAL_PATIENCE 1000000
+
+static uint8_t serial_get(const struct serial *serial, unsigned reg) {
+    return cpu_in8((uint16_t)(serial->port + reg));
+}
+
+static void serial_set(const struct serial *serial, unsigned reg, uint8_t value) {
+    cpu_out8((uint16_t)(serial->port + reg), value);
+}
+
+static bool serial_scratch_works(const struct serial *serial) {
+    serial_set(serial, SERIAL_SCRATCH, 0x5a);
+    bool first = serial_get(serial, SERIAL_SCRATCH) == 0x5a;
+    serial_set(serial, SERIAL_SCRATCH, 0xa5);
+    return first && serial_get(serial, SERIAL_SCRATCH) == 0xa5;
+}
+
+// Some early and some virtual ports have no scratch register, but all can talk to themselves.
+static bool serial_loop_works(const struct serial *serial) {
+    serial_set(serial, SERIAL_MODEM_CONTROL, MODEM_LOOP | MODEM_DTR_RTS);
+    serial_set(serial, SERIAL_DATA, 0xae);
+    bool works = false;
+    for (unsigned tries = 0; tries < 1000 && !works; tries++) {
+        works = (serial_get(serial, SERIAL_LINE_STATUS) & STATUS_DATA) != 0 &&
+                serial_get(serial, SERIAL_DATA) == 0xae;
+    }
+    return works;
+}
+
+static void serial_configure(struct serial *serial) {
+    serial_set(serial, SERIAL_INTERRUPTS, 0);
+    serial_set(serial, SERIAL_LINE_CONTROL, LINE_DIVISOR);
+    serial_set(serial, SERIAL_DATA, 1); // 115,200 baud
+    serial_set(serial, SERIAL_INTERRUPTS, 0);
+    serial_set(serial, SERIAL_LINE_CONTROL, LINE_8N1);
+    serial_set(serial, SERIAL_FIFO_CONTROL, FIFO_ENABLE_AND_CLEAR);
+}
+
+static bool serial_wait(const struct serial *serial, uint8_t status) {
+    unsigned patience = serial->stalled ? 1 : SERIAL_PATIENCE;
+    while ((serial_get(serial, SERIAL_LINE_STATUS) & status) == 0) {
+        if (--patience == 0) {
+            return false;
+        }
+        cpu_pause();
+    }
+    return true;
+}
+
+static bool serial_put(struct serial *serial, char byte) {
+    if (serial->room == 0) {
+        serial->stalled = !serial_wait(serial, STATUS_THRE);
+        if (serial->stalled) {
+            serial->dropped++;
+            return false;
+        }
+        serial->room = serial->fifo;
+    }
+    serial->room--;
+    serial_set(serial, SERIAL_DATA, (uint8_t)byte);
+    return true;
+}
+
+static void serial_write(struct text *self, const char *bytes, size_t count) {
+    struct serial *serial = (struct serial *)self;
+    for (size_t i = 0; serial->present && i < count; i++) {
+        if (bytes[i] == '\n') {
+            serial_put(serial, '\r');
+        }
+        if (serial_put(serial, bytes[i]) && serial->dropped != 0) {
+            uint64_t dropped = serial->dropped;
+            serial->dropped = 0;
+            text_printf(self, "\n[serial: %lu bytes lost]\n", dropped);
+        }
+    }
+}
+
+bool serial_init(struct serial *serial, uint16_t port) {
+    *serial = (struct serial){.text = {serial_write}, .port = port};
+    if (serial_get(serial, SERIAL_LINE_STATUS) == 0xff) {
+        return false; // nothing answers on the bus
+    }
+    // The firmware's last words may still be on their way out.
+    serial->present = true;
+    serial_drain(serial);
+    serial_configure(serial);
+    bool scratch = serial_scratch_works(serial);
+    serial->present = scratch || serial_loop_works(serial);
+    serial_set(serial, SERIAL_MODEM_CONTROL, MODEM_DTR_RTS | MODEM_OUT2);
+    bool fifo = (serial_get(serial, SERIAL_FIFO_STATUS) & FIFO_WORKS) == FIFO_WORKS;
+    serial->fifo = fifo ? FIFO_BYTES : 1;
+    return serial->present;
+}
+
+int serial_read(struct serial *serial) {
+    if (!serial->present) {
+        return -1;
+    }
+    uint8_t status = serial_get(serial, SERIAL_LINE_STATUS);
+    if ((status & STATUS_OVERRUN) != 0) {
+        serial->overruns++;
+    }
+    return (status & STATUS_DATA) != 0 ? serial_get(serial, SERIAL_DATA) : -1;
+}
+
+void serial_drain(struct serial *serial) {
+    if (serial->present && serial_wait(serial, STATUS_IDLE)) {
+        serial->room = serial->fifo;
+    }
+}

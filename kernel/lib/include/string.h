@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// The part of <string.h> that the kernel uses, and that the compiler calls by itself (C17, 7.24).
+#pragma once
+
+#include <stddef.h>
+
+void *memcpy(void *restrict target, const void *restrict source, size_t count);
+void *memmove(void *target, const void *source, size_t count);
+void *memset(void *target, int byte, size_t count);
+int memcmp(const void *left, const void *right, size_t count);
+void *memchr(const void *bytes, int byte, size_t count);
+
+size_t strlen(const char *string);
+size_t strnlen(const char *string, size_t most);
+int strcmp(const char *left, const char *right);
+int strncmp(const char *left, const char *right, size_t most);
+char *strchr(const char *string, int character);
+char *strrchr(const char *string, int character);
