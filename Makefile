@@ -2,6 +2,15 @@
 # Strata: a small x86_64 kernel that does memory. `make help` lists what can be typed here.
 #
 # Each folder has its rules in its own build.mk; everything that is made goes under $(BUILD).
+#
+# `make deps run` and `make -j2 deps test` work in one go: what is missing is installed here, while make still reads,
+# so that nothing below looks for a tool that is not there yet.
+ifneq ($(filter deps,$(MAKECMDGOALS)),)
+ifneq ($(shell .ci/deps 1>&2 || echo failed),)
+$(error cannot go on without the packages above)
+endif
+endif
+
 BUILD ?= build
 CLANG ?= clang
 CC_HOST ?= $(CLANG)
@@ -26,8 +35,11 @@ MAKEFLAGS += --no-builtin-rules
 
 include mm/build.mk kernel/build.mk efi/build.mk esp/build.mk ovmf/build.mk tests/build.mk
 
-.PHONY: all help clean
+.PHONY: all help deps clean
 all: ## build the loader, the kernel, the ESP tree and the hosted tools under build/
+
+deps: ## install the Debian packages that all this needs (.ci/packages)
+	@:
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | \
