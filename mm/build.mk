@@ -18,7 +18,7 @@ $(BUILD)/host/%.o: %.c
 $(BUILD)/test/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$< (checked))
-	$(Q)$(CC_HOST) $(TEST_FLAGS) -c -o $@ $<
+	$(Q)$(CC_HOST) $(TEST_FLAGS) -MJ $@.json -c -o $@ $<
 
 $(BUILD)/host/libstrata-mm.a: $(MM_LIBRARY_SOURCES:%.c=$(BUILD)/host/%.o)
 $(BUILD)/test/libstrata-mm.a: $(MM_LIBRARY_SOURCES:%.c=$(BUILD)/test/%.o)

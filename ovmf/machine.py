@@ -120,9 +120,9 @@ class Machine:
         code, variables = find_firmware(self.firmware)
         if variables is None:
             return ["-bios", str(code)]
-        secure = ["-global", "driver=cfi.pflash01,property=secure,value=on"] if "smm=on" in self._machine_options() else []
+        secure = "smm=on" in self._machine_options()
         # snapshot=on: every run starts with fresh variables.
-        return [*secure,
+        return [*(["-global", "driver=cfi.pflash01,property=secure,value=on"] if secure else []),
                 "-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}",
                 "-drive", f"if=pflash,format=raw,unit=1,snapshot=on,file={variables}"]
 

@@ -98,7 +98,8 @@ class Session:
         # An escape sequence or a character that is not complete yet waits for the rest.
         data = self._pending + data
         cut = data.rfind(b"\x1b")
-        whole = len(data) if cut < 0 or len(data) - cut > 12 or ESCAPES.match(data[cut:].decode("ascii", "replace")) else cut
+        complete = cut < 0 or len(data) - cut > 12 or ESCAPES.match(data[cut:].decode("ascii", "replace"))
+        whole = len(data) if complete else cut
         self._pending = data[whole:]
         text = plain(data[:whole].decode("utf-8", "replace"))
         self.text += text

@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: MIT
 # Unit tests: each tests/unit/test_NAME.c is a cmocka program, linked with the checked library. What it tests beyond mm/
-# is named in TEST_SOURCES_NAME (pure files of efi/ or kernel/, compiled with the same checks).
+# is named in TEST_SOURCES_NAME (pure files of efi/ or kernel/, compiled with the same checks), in tests/unit/NAME.mk.
+# Fuzz targets: each tests/fuzz/fuzz_NAME.c likewise, with FUZZ_SOURCES_NAME in tests/fuzz/NAME.mk; seeds in
+# tests/fuzz/corpus/NAME, what is found in $(BUILD)/fuzz/NAME.
+-include $(wildcard tests/unit/*.mk tests/fuzz/*.mk)
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+
 UNIT_TESTS := $(patsubst tests/unit/test_%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 UNIT_PROGRAMS := $(UNIT_TESTS:%=$(BUILD)/test/unit/test_%)
+FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_PROGRAMS := $(FUZZ_TARGETS:%=$(BUILD)/fuzz/fuzz_%)
 
 .SECONDEXPANSION:
 $(UNIT_PROGRAMS): $(BUILD)/test/unit/test_%: $(BUILD)/test/tests/unit/test_%.o \
@@ -10,3 +17,62 @@ $(UNIT_PROGRAMS): $(BUILD)/test/unit/test_%: $(BUILD)/test/tests/unit/test_%.o \
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC_HOST) $(TEST_SANITIZERS) -o $@ $^ -lcmocka -lpthread
+
+FUZZ_SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
+FUZZ_FLAGS := $(COMMON) -D_GNU_SOURCE -O1 -fno-omit-frame-pointer -DSTRATA_DEBUG -Imm/host -Imm $(FUZZ_SANITIZERS)
+
+$(BUILD)/fuzz/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$< (fuzz))
+	$(Q)$(CC_HOST) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MJ $@.json -c -o $@ $<
+
+$(BUILD)/fuzz/libstrata-mm.a: $(MM_LIBRARY_SOURCES:%.c=$(BUILD)/fuzz/%.o)
+
+$(FUZZ_PROGRAMS): $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o \
+    $$(patsubst %.c,$(BUILD)/fuzz/%.o,$$(FUZZ_SOURCES_$$*)) $(BUILD)/fuzz/libstrata-mm.a
+	$(call say,LINK,$@)
+	$(Q)$(CC_HOST) $(FUZZ_SANITIZERS) -fsanitize=fuzzer -o $@ $^
+
+# Tests. T= is handed to pytest: make test T='-k flash', T='-x --lf'.
+.PHONY: unit test test-boot fuzz coverage lint format
+unit: $(UNIT_PROGRAMS)
+
+test: all unit $(FUZZ_PROGRAMS) ## run every test; last line: N passed, N failed (T= for pytest)
+	$(Q)$(PYTHON) tests/run --build $(BUILD) --jobs $(JOBS) $(T)
+
+test-boot: all $(BUILD)/strata.img ## boot the whole matrix of machines
+	$(Q)$(PYTHON) tests/run --build $(BUILD) --jobs $(JOBS) --matrix tests/boot $(T)
+
+# Fuzzing, every target for TIME seconds.
+TIME ?= 60
+fuzz: $(addprefix fuzz-,$(or $(TARGET),$(FUZZ_TARGETS))) ## fuzz each target for TIME=60 seconds (TARGET=: that one)
+
+.PHONY: $(FUZZ_TARGETS:%=fuzz-%)
+$(FUZZ_TARGETS:%=fuzz-%): fuzz-%: $(BUILD)/fuzz/fuzz_%
+	@tests/fuzz/run $< tests/fuzz/corpus/$* $(BUILD)/fuzz/$* $(TIME)
+
+# Coverage of the hosted code by the unit tests: built anew without sanitizers, counted by clang.
+COVERAGE := $(BUILD)/coverage
+COVERAGE_FLAGS := -fprofile-instr-generate -fcoverage-mapping
+coverage: ## what the unit tests cover: a table here, pages in build/coverage/
+	$(Q)$(MAKE) --no-print-directory BUILD=$(COVERAGE)/objects TEST_SANITIZERS='$(COVERAGE_FLAGS)' unit
+	$(Q)tests/coverage $(COVERAGE) $(COVERAGE)/objects/test/unit
+
+# How the code is written.
+C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')
+lint: all unit $(FUZZ_PROGRAMS) ## direction rules, headers compile alone, formatting, static analysis
+	$(Q)$(PYTHON) tests/lint --build $(BUILD) --jobs $(JOBS) --format $(CLANG_FORMAT) --tidy $(CLANG_TIDY)
+
+format: ## format all C sources with clang-format
+	$(Q)$(CLANG_FORMAT) -i $(C_FILES)
+
+# For editors: how each file is compiled, put together from what clang noted beside the objects.
+$(BUILD)/compile_commands.json: $(BUILD)/host/libstrata-mm.a $(BUILD)/kernel/strata.elf \
+    $(if $(wildcard efi/*.c),$(LOADER))
+	$(Q)find $(BUILD)/kernel $(wildcard $(BUILD)/efi $(BUILD)/test) $(BUILD)/host -name '*.o.json' -exec cat {} + | \
+	  awk -F'"file": "' 'BEGIN { print "[" } { split($$2, f, "\""); if (!seen[f[1]]++) { sub(/,$$/, ""); \
+	  printf "%s%s", sep, $$0; sep = ",\n" } } END { print "\n]" }' > $@
+
+all: $(BUILD)/compile_commands.json
+-include $(UNIT_TESTS:%=$(BUILD)/test/tests/unit/test_%.d) $(FUZZ_TARGETS:%=$(BUILD)/fuzz/tests/fuzz/fuzz_%.d)
+-include $(MM_LIBRARY_SOURCES:%.c=$(BUILD)/fuzz/%.d)

@@ -1,0 +1,67 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Boots Strata with nobody typing but this script, keeps what it says, and judges it: `make dump`.
+
+Writes BUILD/dump.txt (the serial output) and BUILD/dump.jsonl (the records). Exit status 0: it reached the prompt, its
+checks hold, every byte is accounted for, and it powered off. The machine is chosen as for `make run`; TIMEOUT= seconds.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from machine import Unusable
+from records import Dump, extract, judge, Defect
+from run import attach_volume, from_environment
+from session import PROMPT, Failure, Session, start_from_uboot
+
+
+def boot(machine, build, timeout):
+    """Boots, asks for checks and records, powers off. Returns (what it said, what went wrong)."""
+    session = None
+    try:
+        show = lambda text: print(text, end="", flush=True)
+        with Session(machine, build / "dump.serial", timeout, on_text=show) as session:
+            if machine.firmware == "uboot":
+                start_from_uboot(session)
+            session.expect(rf"^{PROMPT}(?!.)", timeout)
+            session.command("check")
+            session.on_text = None  # records are for programs
+            session.command("dump json", 120)
+            session.send("poweroff\r")
+            session.wait(20)
+            return session.text, []
+    except Failure as why:
+        return session.text if session else "", [str(why)]
+
+
+def main(build):
+    timeout = float(os.environ.get("TIMEOUT") or 180)
+    machine = from_environment()
+    if not os.environ.get("DISK") and machine.firmware == "uboot":
+        machine.disk = "virtio"
+    attach_volume(machine, build, os.environ.get("ARGS", ""), build / "dump")
+    text, wrong = boot(machine, build, timeout)
+    (build / "dump.txt").write_text(text)
+    try:
+        records = extract(text)
+        (build / "dump.jsonl").write_text("".join(f"{line}\n" for line, _ in records))
+    except Defect:
+        (build / "dump.jsonl").unlink(missing_ok=True)
+    wrong += judge(text)
+    print()
+    if wrong:
+        print("\n".join(f"dump: {sentence}" for sentence in wrong))
+        print(f"dump: FAILED; all that it said is in {build}/dump.txt")
+        return 1
+    ledger = Dump(records).ledger
+    print(f"dump: ok, {len(records)} records; free {ledger['free']} of {ledger['total']} bytes of RAM "
+          f"({100 * ledger['free'] / ledger['total']:.2f} %), unaccounted 0; {build}/dump.txt, {build}/dump.jsonl")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(Path(sys.argv[1])))
+    except Unusable as why:
+        sys.exit(f"dump: {why}")

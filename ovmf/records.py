@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: MIT
+"""Strata's records, and what has to hold in them: the judgement of a boot, made from what it said alone."""
+
+import json
+import re
+
+BEGIN, END = "--- strata json ---", "--- end ---"
+PAGE = 4096
+ORDERS = 19
+
+
+class Defect(Exception):
+    """The output is not what it has to be; the message says where."""
+
+
+def extract(text):
+    """The records of the last dump in `text`: a list of (line, object)."""
+    begin = text.rfind(BEGIN)
+    end = text.find(END, begin)
+    if begin < 0 or end < 0:
+        raise Defect(f"no records between {BEGIN!r} and {END!r}")
+    records = []
+    for line in text[begin + len(BEGIN):end].splitlines():
+        if line.strip():
+            try:
+                records.append((line, json.loads(line)))
+            except json.JSONDecodeError as why:
+                raise Defect(f"not a JSON object: {line!r}: {why}") from None
+    return records
+
+
+def number(value):
+    return int(value, 16) if isinstance(value, str) else value
+
+
+class Dump:
+    """The records, sorted by kind."""
+
+    def __init__(self, records):
+        self.records = [record for _, record in records]
+        self.efi = self.of("efi")
+        self.regions = self.of("region")
+        self.findings = self.of("finding")
+        self.sections = self.of("section")
+        self.ledger = {record["account"]: number(record["bytes"]) for record in self.of("ledger")}
+
+    def of(self, kind):
+        return [record for record in self.records if record["record"] == kind]
+
+    def described_bytes(self):
+        """What the firmware described: the union of its descriptors."""
+        spans = sorted((number(d["start"]), number(d["start"]) + d["pages"] * PAGE) for d in self.efi)
+        total = reached = 0
+        for begin, end in spans:
+            total += max(0, end - max(begin, reached))
+            reached = max(reached, end)
+        return total
+
+    def buddy_free_bytes(self):
+        return sum(count * (PAGE << order) for section in self.sections for order, count in enumerate(section["free"]))
+
+    def defects(self):
+        """Every sentence that does not hold."""
+        return [*self._region_defects(), *self._ledger_defects(), *self._buddy_defects()]
+
+    def _region_defects(self):
+        reached, total = 0, 0
+        for region in self.regions:
+            begin, end = number(region["start"]), number(region["end"])
+            if begin % PAGE or end % PAGE or begin >= end:
+                yield f"region {region} is empty or not page-aligned"
+            if begin < reached:
+                yield f"region {region} is not above the one before it"
+            reached, total = end, total + end - begin
+        if total != self.described_bytes():
+            yield f"the regions have {total} bytes, the firmware described {self.described_bytes()}"
+
+    def _ledger_defects(self):
+        accounts = {name: size for name, size in self.ledger.items()
+                    if name not in ("total", "unaccounted", "not-ram", "described")}
+        for name in ("total", "unaccounted", "not-ram", "described", "free"):
+            if name not in self.ledger:
+                yield f"the ledger has no account {name!r}"
+                return
+        if self.ledger["unaccounted"] != 0:
+            yield f"the ledger leaves {self.ledger['unaccounted']} bytes unaccounted"
+        if sum(accounts.values()) != self.ledger["total"]:
+            yield f"the accounts add up to {sum(accounts.values())}, the ledger's total is {self.ledger['total']}"
+        if self.ledger["total"] + self.ledger["not-ram"] != self.ledger["described"]:
+            yield "RAM and what is not RAM do not add up to what was described"
+        if self.ledger["described"] != self.described_bytes():
+            yield (f"the ledger says that {self.ledger['described']} bytes were described, "
+                   f"the descriptors say {self.described_bytes()}")
+
+    def _buddy_defects(self):
+        for section in self.sections:
+            if len(section["free"]) != ORDERS:
+                yield f"section {section['index']} has {len(section['free'])} orders"
+        if self.buddy_free_bytes() != self.ledger.get("free"):
+            yield (f"the buddy's free blocks have {self.buddy_free_bytes()} bytes, "
+                   f"the ledger's account {self.ledger.get('free')}")
+
+
+def judge(text):
+    """What is wrong with a boot that said `text` (the output of `check` and `dump json` in it): a list of sentences,
+    empty when all is well."""
+    defects = []
+    for line in re.findall(r"^.*\bpanic\b.*$", text, re.MULTILINE | re.IGNORECASE):
+        defects.append(f"it panicked: {line}")
+    if not re.search(r"^strata> ", text, re.MULTILINE):
+        defects.append("it did not reach the prompt")
+    checks = re.findall(r"^check: (.*)$", text, re.MULTILINE)
+    if not checks:
+        defects.append("it never ran its checks")
+    defects += [f"a check failed: {result}" for result in checks if not result.startswith("ok")]
+    unaccounted = re.findall(r"^unaccounted\s+(.*)$", text, re.MULTILINE)
+    if not unaccounted:
+        defects.append("it printed no ledger")
+    defects += [f"the ledger says: unaccounted {left}" for left in unaccounted if not re.match(r"0\b", left)]
+    try:
+        defects += Dump(extract(text)).defects()
+    except Defect as why:
+        defects.append(str(why))
+    return defects
