@@ -44,6 +44,9 @@ enum efi_memory_type {
 #define EFI_ATTRIBUTE_RO            UINT64_C(0x20000)
 #define EFI_ATTRIBUTE_SP            UINT64_C(0x40000)
 #define EFI_ATTRIBUTE_CPU_CRYPTO    UINT64_C(0x80000)
+#define EFI_ATTRIBUTE_HOT_PLUGGABLE UINT64_C(0x100000)
+#define EFI_ATTRIBUTE_ISA_MASK      UINT64_C(0x0ffff00000000000) // means something with ISA_VALID
+#define EFI_ATTRIBUTE_ISA_VALID     UINT64_C(0x4000000000000000)
 #define EFI_ATTRIBUTE_RUNTIME       UINT64_C(0x8000000000000000)
 
 // One descriptor, version 1. The specification pads `type` to 8 bytes.
@@ -65,6 +68,19 @@ struct efi_map {
         stride; // bytes from one descriptor to the next; at least sizeof(struct efi_descriptor)
     uint32_t version;
 };
+
+// How many whole descriptors the map holds; 0 when its stride cannot be right.
+static inline uint64_t efi_map_count(const struct efi_map *map) {
+    return map->stride < sizeof(struct efi_descriptor) ? 0 : map->bytes / map->stride;
+}
+
+// Descriptor `index`, which is less than efi_map_count, copied out: it may lie at any address.
+static inline struct efi_descriptor efi_map_entry(const struct efi_map *map, uint64_t index) {
+    struct efi_descriptor entry;
+    __builtin_memcpy(&entry, (const uint8_t *)map->descriptors + index * map->stride,
+                     sizeof(entry));
+    return entry;
+}
 
 // A GUID as UEFI stores it: the first three fields little-endian.
 struct efi_guid {
