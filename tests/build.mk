@@ -13,7 +13,7 @@ FUZZ_PROGRAMS := $(FUZZ_TARGETS:%=$(BUILD)/fuzz/fuzz_%)
 
 .SECONDEXPANSION:
 $(UNIT_PROGRAMS): $(BUILD)/test/unit/test_%: $(BUILD)/test/tests/unit/test_%.o \
-    $$(patsubst %.c,$(BUILD)/test/%.o,$$(TEST_SOURCES_$$*)) $(BUILD)/test/libstrata-mm.a
+    $$(addprefix $(BUILD)/test/,$$(TEST_SOURCES_$$*:.c=.o)) $(BUILD)/test/libstrata-mm.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
 	$(Q)$(CC_HOST) $(TEST_SANITIZERS) -o $@ $^ -lcmocka -lpthread
@@ -29,7 +29,7 @@ $(BUILD)/fuzz/%.o: %.c
 $(BUILD)/fuzz/libstrata-mm.a: $(MM_LIBRARY_SOURCES:%.c=$(BUILD)/fuzz/%.o)
 
 $(FUZZ_PROGRAMS): $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o \
-    $$(patsubst %.c,$(BUILD)/fuzz/%.o,$$(FUZZ_SOURCES_$$*)) $(BUILD)/fuzz/libstrata-mm.a
+    $$(addprefix $(BUILD)/fuzz/,$$(FUZZ_SOURCES_$$*:.c=.o)) $(BUILD)/fuzz/libstrata-mm.a
 	$(call say,LINK,$@)
 	$(Q)$(CC_HOST) $(FUZZ_SANITIZERS) -fsanitize=fuzzer -o $@ $^
 
