@@ -9,9 +9,17 @@
 //        [0x701000, 0x800000) …
 //
 // The conversion is pure: it reads the input, writes the caller's storage and nothing else. Where
-// two descriptors overlap the more restrictive class wins; usable memory is rounded inward and
-// everything else outward; nothing in the input is trusted. The bytes of all classes together equal
-// the bytes that the descriptors describe, overlaps counted once (memmap_check).
+// two descriptors overlap the more restrictive class wins; nothing in the input is trusted.
+//
+// Descriptors are cut into whole pages. Of usable memory only the pages that are wholly described
+// count; everything else takes every page that it touches, but of memory that is given out later
+// (boot services, loader, ACPI) a page that is only partly described is reserved. The pages that
+// are described this way, each counted once, are `described_bytes`, and the bytes of all classes
+// add up to exactly that (memmap_check). Empty descriptors, descriptors that run past the top of
+// the address space or begin beyond the CPU's addresses describe nothing.
+//
+// Below 1 MiB nothing is given out, now or later: usable, boot-services, loader and ACPI memory is
+// `low` there, page 0 with it.
 #pragma once
 
 #include <strata/efi.h>
@@ -55,7 +63,7 @@ enum finding_rule {
     FINDING_TRAILING_BYTES, // the map's size is no multiple of the stride
     FINDING_EMPTY_MAP,      // no descriptor at all
     FINDING_ZERO_LENGTH,    // dropped
-    FINDING_WRAPS,          // runs past the top of the address space: clipped or dropped
+    FINDING_WRAPS,          // runs past the top of the address space: dropped
     FINDING_MISALIGNED,     // start is no multiple of 4 KiB: usable rounded inward, others outward
     FINDING_BEYOND_PHYSICAL_WIDTH, // above what the CPU can address: clipped or dropped
     FINDING_UNSORTED,  // starts below the descriptor before it (said once, with a count)
@@ -70,6 +78,7 @@ enum finding_rule {
     FINDING_UNKNOWN_TYPE,                    // reserved
     FINDING_UNDEFINED_ATTRIBUTES,            // attribute bits that no specification defines
     FINDING_TABLE_IN_USABLE_MEMORY,          // it would have been handed out: pinned
+    FINDING_BAD_ATTRIBUTES_TABLE,            // its header cannot be believed: not applied
     FINDING_ATTRIBUTES_ENTRY_OUTSIDE,        // of its runtime descriptor: not applied
     FINDING_BAD_CHECKSUM,                    // RSDP or a table
     FINDING_WINDOW_IN_RAM, // local APIC or ECAM window inside RAM: the window wins
@@ -85,8 +94,18 @@ struct finding {
     enum finding_severity severity;
     uint32_t descriptor[2]; // indices into the firmware's map, or FINDING_NO_DESCRIPTOR
     uint64_t begin, end;    // the bytes concerned, as far as they could be read
-    uint64_t detail;        // by rule: type, attributes, count; see finding_print
+    uint64_t detail;        // by rule: type, attributes, class, count; see finding_print
     char name[8];           // a table's signature or a window's name; "" for none
+};
+
+// Why an entry of the attributes table was not applied; the upper half of its finding's detail, the
+// entry's index being the lower.
+enum attributes_defect {
+    ATTRIBUTES_VALID,
+    ATTRIBUTES_NO_HOME,       // not wholly inside one runtime descriptor of its type
+    ATTRIBUTES_WRONG_TYPE,    // neither runtime code nor runtime data
+    ATTRIBUTES_NO_PAGES,      // empty, or not page-aligned
+    ATTRIBUTES_NO_PERMISSION, // neither read-only nor execute-protected
 };
 
 // "zero-length", "overlap", … : stable, used in records.
@@ -97,7 +116,8 @@ const char *finding_severity_name(enum finding_severity severity);
 void finding_print(struct text *out, const struct finding *finding);
 
 // A range that somebody knows more about than the firmware's map: the loader's named ranges, bad
-// frames. Rounded outward. The class wins over loader, boot-services and usable memory, or over
+// frames. Rounded outward, clipped to the CPU's addresses, described even where no descriptor is;
+// an empty one is ignored. The class wins over loader, boot-services and usable memory, or over
 // everything when it is the more restrictive.
 struct memmap_claim {
     paddr_t begin, end;
@@ -106,7 +126,7 @@ struct memmap_claim {
 
 struct memmap_input {
     struct efi_map map;
-    unsigned physical_bits; // the CPU's physical address width; 0: 52
+    unsigned physical_bits; // the CPU's physical address width, 12 … 52; anything else: 52
     bool special_use;       // give special-purpose memory out
     const struct memmap_claim *claims;
     size_t claim_count;
@@ -136,29 +156,36 @@ enum memmap_status memmap_convert(struct memmap *map, const struct memmap_input 
                                   void *storage, size_t storage_bytes);
 
 // Gives [begin, end), page-aligned and wholly inside one region, another class; splits and merges
-// regions. False, with nothing changed, when the range is not inside one region or the region array
-// is full.  O(regions).
+// regions. False, with nothing changed, when the range is not inside one region, when memory below
+// 1 MiB would be given out, or when the region array is full.  O(regions).
 bool memmap_set_class(struct memmap *map, paddr_t begin, paddr_t end, enum memory_class class);
 
 // The region that `address` lies in, or NULL.  O(log regions).
 const struct memory_region *memmap_find(const struct memmap *map, paddr_t address);
 
-// One past the highest byte of RAM, 0 when there is none.
+// One past the highest byte of RAM that is not bad, 0 when there is none: a bad range far above all
+// RAM must not make anybody's tables large.  O(regions).
 paddr_t memmap_ram_end(const struct memmap *map);
 
-// Checks that others can ask for once the map is converted; each adds findings.
+// Checks that others can ask for once the map is converted; each adds findings. They change the map
+// only: frames that the page allocator has by then must be taken from it as well (page_reserve).
+// O(regions) for each region touched; should the region array be full, the whole region is kept.
 //
-// A table of `bytes` bytes named `name` (up to 7 characters) lies at `address`: a finding when the
-// page allocator would give that memory out. Returns true when there was one.
+// A table of `bytes` bytes named `name` (up to 7 characters) lies at `address`: a finding when that
+// memory is usable or the loader's, and its pages become MEMORY_KERNEL. (In boot-services memory
+// tables are at home: their owner copies them before it is reclaimed.) Returns true when there was
+// one.
 bool memmap_check_table(struct memmap *map, const char *name, paddr_t address, uint64_t bytes);
-// A register window: a finding when it overlaps RAM; the overlapped pages become MEMORY_MMIO.
+// A register window: a finding when it overlaps RAM; the overlapped pages become MEMORY_MMIO, but
+// for the kernel's own, which stay what they are.
 bool memmap_check_window(struct memmap *map, const char *name, paddr_t begin, paddr_t end);
-// MTRRs make [begin, end) uncached: a finding for each usable region it touches; those bytes become
-// MEMORY_RESERVED.
+// MTRRs make [begin, end) uncached: a finding for each region it touches that is given out, now or
+// later; those bytes become MEMORY_RESERVED.
 bool memmap_check_uncached(struct memmap *map, paddr_t begin, paddr_t end);
 // A memory attributes table (UEFI 2.10, 4.6.4; the whole table, header included): a finding for
-// each entry that is not inside one runtime descriptor of the same type. Returns the number of
-// valid entries.
+// each entry that is not inside one runtime descriptor of the same type, or says nothing that can
+// be applied. Returns the number of valid entries.  About O(entries + descriptors) when both are
+// sorted, O(entries x descriptors) at worst.
 size_t memmap_check_attributes_table(struct memmap *map, const struct efi_map *firmware,
                                      const void *table, uint64_t table_bytes);
 // Adds a finding made by somebody else (a bad checksum, say). Counts it as dropped when there is no
