@@ -4,7 +4,9 @@
 # Fuzz targets: each tests/fuzz/fuzz_NAME.c likewise, with FUZZ_SOURCES_NAME in tests/fuzz/NAME.mk; seeds in
 # tests/fuzz/corpus/NAME, what is found in $(BUILD)/fuzz/NAME.
 -include $(wildcard tests/unit/*.mk tests/fuzz/*.mk)
+
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+include tests/exhaustive/build.mk
 
 UNIT_TESTS := $(patsubst tests/unit/test_%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 UNIT_PROGRAMS := $(UNIT_TESTS:%=$(BUILD)/test/unit/test_%)

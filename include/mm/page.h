@@ -19,6 +19,7 @@
 // D. E. Knuth, The Art of Computer Programming vol. 1, 2.5 (the buddy system).
 #pragma once
 
+#include <mm/lock.h>
 #include <mm/memmap.h>
 #include <mm/port.h>
 
@@ -86,6 +87,7 @@ struct page_allocator {
     uint16_t
         *hints; // for each section, which orders it has free (kept exact under the section's lock)
     uint64_t section_count;
+    struct lock ranges;      // one change of a range at a time
     uint64_t metadata_bytes; // what the allocator took for itself
     struct page_cpu {
         _Alignas(64) int64_t owned_pages[PAGE_OWNER_COUNT_]; // allocated minus freed on this CPU

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+// Taking ranges out of the allocator and giving ranges to it: page_reserve, page_retire,
+// page_release.
+//
+// Prepare, then commit: metadata that a section will need is made first; then every section of the
+// range is locked and the whole range is checked; only then does anything change. One such change
+// runs at a time (allocator->ranges), so what is prepared stays: an ABSENT section stays absent,
+// and a WHOLE one can only be split or taken by an allocation.
+#include "internal.h"
+
+#include <mm/assert.h>
+#include <string.h>
+
+enum change { CHANGE_RESERVE, CHANGE_RETIRE, CHANGE_RELEASE };
+
+unsigned long page_lock_range(struct page_allocator *allocator, pfn_t begin, pfn_t end) {
+    unsigned long flags = port_irq_save();
+    for (uint64_t i = begin.value >> SECTION_SHIFT; section_base(i) < end.value; i++) {
+        lock_acquire_nested(&allocator->sections[i].lock);
+    }
+    return flags;
+}
+
+void page_unlock_range(struct page_allocator *allocator, pfn_t begin, pfn_t end,
+                       unsigned long flags) {
+    for (uint64_t i = begin.value >> SECTION_SHIFT; section_base(i) < end.value; i++) {
+        lock_release_nested(&allocator->sections[i].lock);
+    }
+    port_irq_restore(flags);
+}
+
+// Turns `pages` frames from `first` from free or allocated into metadata, or from metadata into
+// free.
+static void mark_storage(struct page_allocator *allocator, pfn_t first, uint32_t pages,
+                         uint8_t state) {
+    struct section *section = &allocator->sections[first.value >> SECTION_SHIFT];
+    memset(section->state + (first.value & (SECTION_FRAMES - 1)), state, pages);
+    uint64_t bytes = (uint64_t)pages << PAGE_SHIFT;
+    __atomic_fetch_add(&allocator->metadata_bytes, state == STATE_METADATA ? bytes : -bytes,
+                       __ATOMIC_RELAXED);
+}
+
+static void put_locked(struct page_allocator *allocator, pfn_t begin, pfn_t end) {
+    uint64_t index = begin.value >> SECTION_SHIFT;
+    struct piece piece = piece_of(index, begin, end);
+    section_put_range(&allocator->sections[index], piece.begin, piece.end);
+    page_update_hint(allocator, index);
+}
+
+// Metadata of `pages` frames from other sections' free memory; the tail of the block goes back.
+// False when there is none. page_alloc gave a block of less than 2 MiB, so its section is SPLIT.
+static bool take_storage(struct page_allocator *allocator, uint32_t pages, pfn_t *first) {
+    unsigned order = 32u - (unsigned)__builtin_clz(pages - 1);
+    if (page_alloc(allocator, order, PAGE_ANYWHERE, PAGE_OWNER_KERNEL, first) != PAGE_OK) {
+        return false;
+    }
+    pfn_t tail = pfn(first->value + pages), end = pfn(first->value + (UINT64_C(1) << order));
+    unsigned long flags = page_lock_range(allocator, *first, end);
+    mark_storage(allocator, *first, pages, STATE_METADATA);
+    put_locked(allocator, tail, end);
+    allocator->cpus[port_cpu()].owned_pages[PAGE_OWNER_KERNEL] -= INT64_C(1) << order;
+    page_unlock_range(allocator, *first, end, flags);
+    return true;
+}
+
+static void return_storage(struct page_allocator *allocator, pfn_t first, uint32_t pages) {
+    pfn_t end = pfn(first.value + pages);
+    unsigned long flags = page_lock_range(allocator, first, end);
+    mark_storage(allocator, first, pages, STATE_NONE);
+    put_locked(allocator, first, end);
+    page_unlock_range(allocator, first, end, flags);
+}
+
+// Makes a section SPLIT that has no metadata, in storage from elsewhere. False when it has changed
+// meanwhile.
+static bool open_elsewhere(struct page_allocator *allocator, uint64_t index, pfn_t storage) {
+    struct section *section = &allocator->sections[index];
+    void *memory = port_direct_map(paddr_of(storage));
+    unsigned long flags = lock_acquire(&section->lock);
+    enum section_kind kind = section->kind;
+    if (kind != SECTION_SPLIT) {
+        uint8_t fill = kind == SECTION_WHOLE   ? STATE_NONE
+                       : kind == SECTION_TAKEN ? section->taken_state
+                                               : STATE_UNMANAGED;
+        section_open(section, memory, SECTION_FRAMES, fill);
+        if (kind == SECTION_WHOLE) {
+            section_put_range(section, 0, SECTION_FRAMES);
+        }
+        page_update_hint(allocator, index);
+    }
+    lock_release(&section->lock, flags);
+    return kind != SECTION_SPLIT;
+}
+
+// Gives a section with a short span state bytes for all its frames.
+static void widen(struct section *section, uint8_t *state) {
+    unsigned long flags = lock_acquire(&section->lock);
+    memcpy(state, section->state, section->span);
+    memset(state + section->span, STATE_UNMANAGED, SECTION_FRAMES - section->span);
+    section->state = state;
+    section->span = SECTION_FRAMES;
+    lock_release(&section->lock, flags);
+}
+
+// What a section needs before a part of it can change.
+enum need { NEED_NOTHING, NEED_SPLIT, NEED_METADATA, NEED_WIDER };
+
+static enum need need_of(struct section *section, struct piece piece, enum change change) {
+    switch ((enum section_kind)section->kind) {
+    case SECTION_SPLIT:
+        return change == CHANGE_RELEASE && piece.end > section->span ? NEED_WIDER : NEED_NOTHING;
+    case SECTION_WHOLE:
+        return change == CHANGE_RELEASE || piece_is_whole(piece) ? NEED_NOTHING : NEED_SPLIT;
+    case SECTION_ABSENT:
+    case SECTION_TAKEN:
+        break;
+    }
+    bool releasable = section->kind == SECTION_ABSENT || section->taken_state == STATE_RESERVED;
+    return change == CHANGE_RELEASE && releasable && !piece_is_whole(piece) ? NEED_METADATA
+                                                                            : NEED_NOTHING;
+}
+
+// Makes the metadata that changing this piece will need. False when there is no memory for it.
+static bool prepare(struct page_allocator *allocator, uint64_t index, struct piece piece,
+                    enum change change) {
+    struct section *section = &allocator->sections[index];
+    unsigned long flags = lock_acquire(&section->lock);
+    enum need need = need_of(section, piece, change);
+    if (need == NEED_SPLIT) {
+        need = page_split_whole(allocator, index, piece) ? NEED_NOTHING : NEED_METADATA;
+        page_update_hint(allocator, index);
+    }
+    lock_release(&section->lock, flags);
+    if (need == NEED_NOTHING) {
+        return true;
+    }
+    uint64_t bytes = need == NEED_WIDER ? SECTION_FRAMES : section_metadata_bytes(SECTION_FRAMES);
+    uint32_t pages = (uint32_t)(align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT);
+    pfn_t storage;
+    if (!take_storage(allocator, pages, &storage)) {
+        return false;
+    }
+    if (need == NEED_WIDER) {
+        widen(section, port_direct_map(paddr_of(storage)));
+    } else if (!open_elsewhere(allocator, index, storage)) {
+        return_storage(allocator, storage, pages);
+    }
+    return true;
+}
+
+// The first frame of the piece that the change cannot take, or its end.
+static uint32_t obstacle_in(struct section *section, struct piece piece, enum change change) {
+    bool release = change == CHANGE_RELEASE;
+    switch ((enum section_kind)section->kind) {
+    case SECTION_ABSENT:
+        return release ? piece.end : piece.begin;
+    case SECTION_WHOLE:
+        return release ? piece.begin : piece.end;
+    case SECTION_TAKEN:
+        return release && section->taken_state == STATE_RESERVED ? piece.end : piece.begin;
+    case SECTION_SPLIT:
+        break;
+    }
+    if (!release) {
+        return section_first_not_free(section, piece.begin, piece.end);
+    }
+    for (uint32_t frame = piece.begin; frame < piece.end; frame++) {
+        uint8_t state = section->state[frame];
+        if (state != STATE_UNMANAGED && state != STATE_RESERVED) {
+            return frame;
+        }
+    }
+    return piece.end;
+}
+
+static void change_piece(struct section *section, struct piece piece, enum change change) {
+    uint8_t state = change == CHANGE_RETIRE ? STATE_BAD : STATE_RESERVED;
+    if (section->kind != SECTION_SPLIT) {
+        ASSERT(piece_is_whole(piece));
+        section->kind = change == CHANGE_RELEASE ? SECTION_WHOLE : SECTION_TAKEN;
+        section->taken_state = change == CHANGE_RELEASE ? STATE_NONE : state;
+        section->free_pages = change == CHANGE_RELEASE ? SECTION_FRAMES : 0;
+    } else if (change == CHANGE_RELEASE) {
+        memset(section->state + piece.begin, STATE_NONE, piece.end - piece.begin);
+        section_put_range(section, piece.begin, piece.end);
+    } else {
+        section_take_range(section, piece.begin, piece.end);
+        memset(section->state + piece.begin, state, piece.end - piece.begin);
+    }
+}
+
+static bool prepare_all(struct page_allocator *allocator, pfn_t begin, pfn_t end,
+                        enum change change) {
+    for (uint64_t i = begin.value >> SECTION_SHIFT; section_base(i) < end.value; i++) {
+        if (!prepare(allocator, i, piece_of(i, begin, end), change)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Checks the whole locked range, then changes it. Returns the first frame in the way, or `end`.
+static pfn_t commit(struct page_allocator *allocator, pfn_t begin, pfn_t end, enum change change) {
+    uint64_t first = begin.value >> SECTION_SHIFT;
+    for (uint64_t i = first; section_base(i) < end.value; i++) {
+        struct piece piece = piece_of(i, begin, end);
+        uint32_t frame = obstacle_in(&allocator->sections[i], piece, change);
+        if (frame != piece.end) {
+            return pfn(section_base(i) + frame);
+        }
+    }
+    for (uint64_t i = first; section_base(i) < end.value; i++) {
+        change_piece(&allocator->sections[i], piece_of(i, begin, end), change);
+        page_update_hint(allocator, i);
+    }
+    return end;
+}
+
+static enum page_status change_range(struct page_allocator *allocator, pfn_t begin, pfn_t end,
+                                     enum change change, pfn_t *obstacle) {
+    if (begin.value >= end.value || end.value > section_base(allocator->section_count)) {
+        return PAGE_BAD_REQUEST;
+    }
+    unsigned long flags = lock_acquire(&allocator->ranges);
+    enum page_status status = PAGE_NO_MEMORY;
+    if (prepare_all(allocator, begin, end, change)) {
+        unsigned long inner = page_lock_range(allocator, begin, end);
+        pfn_t stop = commit(allocator, begin, end, change);
+        page_unlock_range(allocator, begin, end, inner);
+        status = stop.value == end.value    ? PAGE_OK
+                 : change == CHANGE_RELEASE ? PAGE_NOT_RESERVED
+                                            : PAGE_NOT_FREE;
+        if (status != PAGE_OK && obstacle != NULL) {
+            *obstacle = stop;
+        }
+    }
+    lock_release(&allocator->ranges, flags);
+    return status;
+}
+
+enum page_status page_reserve(struct page_allocator *allocator, pfn_t begin, pfn_t end,
+                              pfn_t *obstacle) {
+    return change_range(allocator, begin, end, CHANGE_RESERVE, obstacle);
+}
+
+enum page_status page_retire(struct page_allocator *allocator, pfn_t begin, pfn_t end,
+                             pfn_t *obstacle) {
+    return change_range(allocator, begin, end, CHANGE_RETIRE, obstacle);
+}
+
+enum page_status page_release(struct page_allocator *allocator, pfn_t begin, pfn_t end,
+                              pfn_t *obstacle) {
+    return change_range(allocator, begin, end, CHANGE_RELEASE, obstacle);
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// One section: 1 GiB of physical space, its free blocks and its state bytes.
+//
+//   kind      metadata   meaning
+//   ABSENT    none       nothing here is the allocator's
+//   WHOLE     none       all 262,144 frames are free
+//   TAKEN     none       one owner has all of it (an allocated block of order 18, reserved, or bad)
+//   SPLIT     yes        the bitmaps say what is free, the state bytes what is not
+//
+// State byte of a frame in a SPLIT section:
+//   0          in a free block, or inside an allocated block but not its first frame
+//   1 … 228    first frame of an allocated block: 1 + order * 12 + owner
+//   others     STATE_…: one frame each
+//
+// Invariants (page_check walks them; tests/unit/test_page.c drives it after each operation,
+// tests/exhaustive over every reachable state of a small section):
+//   S1  a free block's buddy is never free at the same order below order 9     merged
+//   S2  no frame lies in two free blocks, or in a free and an allocated block  disjoint
+//   S3  free_pages is the sum of the free blocks                               conserved
+//   S4  an allocated block is aligned to its size                              aligned
+//   S5  frames at or beyond `span` are not free and have no state byte         inside
+//
+// Blocks larger than 2 MiB are runs of 2 MiB blocks: freeing one is setting bits, finding one a few
+// shifts. This file never maps, zeroes, reads or writes the memory that it hands out. The caller
+// holds the section's lock.
+#pragma once
+
+#include "bitmap.h"
+#include <mm/lock.h>
+#include <mm/page.h>
+
+#define STATE_NONE      0
+#define STATE_METADATA  252
+#define STATE_BAD       253
+#define STATE_RESERVED  254
+#define STATE_UNMANAGED 255
+
+struct section {
+    _Alignas(64) struct lock lock;
+    uint8_t kind;        // enum section_kind
+    uint8_t taken_state; // when TAKEN: the state byte that stands for all of it
+    bool own_metadata;   // the metadata is the last thing in the section itself
+    uint32_t span;       // frames that have a state byte
+    uint32_t free_pages;
+    struct bitmap *bitmap;
+    uint8_t *state;
+};
+
+static inline uint8_t state_of(unsigned order, enum page_owner owner) {
+    return (uint8_t)(1 + order * PAGE_OWNER_COUNT_ + owner);
+}
+
+static inline bool state_is_head(uint8_t state) {
+    return (uint8_t)(state - 1) < PAGE_ORDER_COUNT * PAGE_OWNER_COUNT_;
+}
+
+static inline unsigned state_order(uint8_t head) {
+    return (unsigned)(head - 1) / PAGE_OWNER_COUNT_;
+}
+
+static inline enum page_owner state_owner(uint8_t head) {
+    return (enum page_owner)((unsigned)(head - 1) % PAGE_OWNER_COUNT_);
+}
+
+// The bytes of metadata for a section of which the first `span` frames have state bytes; whole
+// pages.
+uint64_t section_metadata_bytes(uint32_t span);
+
+// Makes a section SPLIT with nothing free in it and every state byte `fill`. `storage` is
+// section_metadata_bytes(span) long, 64-byte aligned, of any content.  O(span).
+void section_open(struct section *section, void *storage, uint32_t span, uint8_t fill);
+
+// Where in a section a block may lie: in the frames [floor, limit).
+struct bounds {
+    uint32_t floor, limit;
+};
+
+// Takes one free block of 2^order frames (order 0 … 18) of a SPLIT section within `bounds`, from
+// the smallest blocks that will do and of these the highest. Stores its first frame in `*frame`.
+// False, with nothing changed, when there is none. Does not touch state bytes.  O(orders).
+bool section_take(struct section *section, unsigned order, struct bounds bounds, uint32_t *frame);
+
+// Makes 2^order frames from `frame` free, merging with free buddies. They are not free. Does not
+// touch state bytes. O(orders).
+void section_put(struct section *section, uint32_t frame, unsigned order);
+
+// The same for any range of frames.  O(frames / 512 + orders).
+void section_put_range(struct section *section, uint32_t begin, uint32_t end);
+
+// Takes the frames [begin, end) of a SPLIT section, all of them free (section_first_not_free).
+void section_take_range(struct section *section, uint32_t begin, uint32_t end);
+
+// The first frame of [begin, end) that is not free, or `end`.
+uint32_t section_first_not_free(struct section *section, uint32_t begin, uint32_t end);
+
+// The order of the free block that holds `frame`, or -1.
+int section_free_order(struct section *section, uint32_t frame);
+
+// The first frame of the allocated block that holds `frame`, or UINT32_MAX.
+uint32_t section_block_of(const struct section *section, uint32_t frame);

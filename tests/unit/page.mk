@@ -1,0 +1,2 @@
+TEST_SOURCES_page := tests/unit/world.c
+TEST_SOURCES_page_random := tests/unit/world.c
