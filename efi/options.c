@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+// The boot options: the one table of their names, values and meanings.
+#include "options.h"
+
+#include "format.h"
+#include "options_parse.h"
+#include <string.h>
+
+struct choice {
+    const char *name;
+    uint32_t value;
+};
+
+struct option {
+    struct option_help help;
+    const struct choice *choices; // for an option that chooses; its number is at `field`
+    size_t field;                 // offset in struct options
+    size_t capacity;              // for text at `field`; 0: `parse` does it all
+    bool (*parse)(struct parser *parser, const struct word *word);
+};
+
+static const struct choice on_off[] = {{"off", 0}, {"on", 1}, {NULL, 0}};
+static const struct choice acpi_choices[] = {{"reclaim", 0}, {"keep", 1}, {NULL, 0}};
+static const struct choice special_choices[] = {{"keep", 0}, {"use", 1}, {NULL, 0}};
+static const struct choice exit_choices[] = {{"halt", 0}, {"qemu", 1}, {NULL, 0}};
+static const struct choice log_choices[] = {{"error", BOOT_LOG_ERROR},
+                                            {"warning", BOOT_LOG_WARNING},
+                                            {"info", BOOT_LOG_INFO},
+                                            {"debug", BOOT_LOG_DEBUG},
+                                            {NULL, 0}};
+
+#define FIELD(name) offsetof(struct options, name)
+
+static const struct option table[] = {
+    {{"kaslr", "on|off", "random addresses for the kernel and the direct map (on)"},
+     on_off,
+     FIELD(boot.kaslr),
+     0,
+     NULL},
+    {{"acpi", "reclaim|keep", "what becomes of the memory of the ACPI tables (reclaim)"},
+     acpi_choices,
+     FIELD(boot.acpi_keep),
+     0,
+     NULL},
+    {{"record", "on|off", "write the memory map to \\strata\\map.txt (on)"},
+     on_off,
+     FIELD(boot.record),
+     0,
+     NULL},
+    {{"special", "keep|use", "what becomes of special-purpose memory (keep)"},
+     special_choices,
+     FIELD(boot.special_use),
+     0,
+     NULL},
+    {{"log", "error|warning|info|debug", "how much is said (info)"},
+     log_choices,
+     FIELD(boot.log_level),
+     0,
+     NULL},
+    {{"exit", "halt|qemu", "what a panic ends in: a stop, or the end of QEMU (halt)"},
+     exit_choices,
+     FIELD(boot.exit_on_panic),
+     0,
+     NULL},
+    {{"badram", "RANGES", "memory never to touch: size$start, begin-end, or address,mask pairs"},
+     NULL,
+     0,
+     0,
+     badram_apply},
+    {{"kernel", "FILE", "a kernel on the boot volume instead of the embedded one"},
+     NULL,
+     FIELD(kernel),
+     OPTIONS_KERNEL_MAX,
+     NULL},
+    {{"run", "\"COMMAND; COMMAND\"", "monitor commands to run before the prompt"},
+     NULL,
+     FIELD(boot.run),
+     sizeof(((struct boot_options *)NULL)->run),
+     NULL},
+};
+#define TABLE_COUNT (sizeof(table) / sizeof(table[0]))
+
+void options_init(struct options *options) {
+    memset(options, 0, sizeof(*options));
+    options->boot.kaslr = 1;
+    options->boot.record = 1;
+    options->boot.log_level = BOOT_LOG_INFO;
+}
+
+const struct option_help *options_help(size_t index) {
+    return index < TABLE_COUNT ? &table[index].help : NULL;
+}
+
+static bool is_name(const char *name, const char *text, size_t length) {
+    return strlen(name) == length && memcmp(name, text, length) == 0;
+}
+
+// At most this many bytes of the input are quoted in a report.
+static int shown(size_t length) {
+    return length < 40 ? (int)length : 40;
+}
+
+static void unknown(struct parser *parser, const struct word *word) {
+    char names[160];
+    size_t length = 0;
+    names[0] = '\0';
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        length += format(names + length, sizeof(names) - length, " %s", table[i].help.name);
+    }
+    parser_wrong(parser, word->name, "unknown option '%.*s'; known are%s", shown(word->name_length),
+                 word->name, names);
+}
+
+static bool apply_choice(struct parser *parser, const struct option *option,
+                         const struct word *word) {
+    for (const struct choice *choice = option->choices; choice->name != NULL; choice++) {
+        if (is_name(choice->name, word->value, word->value_length)) {
+            memcpy((char *)parser->options + option->field, &choice->value, sizeof(uint32_t));
+            return true;
+        }
+    }
+    parser_wrong(parser, word->value, "%s='%.*s': expected %s", option->help.name,
+                 shown(word->value_length), word->value, option->help.values);
+    return false;
+}
+
+static bool apply_text(struct parser *parser, const struct option *option,
+                       const struct word *word) {
+    if (word->value_length >= option->capacity) {
+        parser_wrong(parser, word->value, "%s= has %zu bytes: at most %zu are taken",
+                     option->help.name, word->value_length, option->capacity - 1);
+        return false;
+    }
+    if (memchr(word->value, '\0', word->value_length) != NULL) {
+        parser_wrong(parser, word->value, "%s= holds a NUL byte", option->help.name);
+        return false;
+    }
+    char *field = (char *)parser->options + option->field;
+    memcpy(field, word->value, word->value_length);
+    field[word->value_length] = '\0';
+    return true;
+}
+
+// Keeps what was accepted, as it was written, for showing; what does not fit is left out.
+static void keep_text(struct boot_options *options, const struct word *word) {
+    bool quotes = word->value_length == 0 || word->value[-1] == '"';
+    char one[sizeof(options->run) + 64];
+    size_t length =
+        format(one, sizeof(one), quotes ? "%.*s=\"%.*s\"" : "%.*s=%.*s", (int)word->name_length,
+               word->name, (int)word->value_length, word->value);
+    size_t used = strlen(options->text);
+    if (used + length + 2 <= sizeof(options->text)) {
+        format(options->text + used, sizeof(options->text) - used, used == 0 ? "%s" : " %s", one);
+    }
+}
+
+void options_apply(struct parser *parser, const struct word *word) {
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        const struct option *option = &table[i];
+        if (!is_name(option->help.name, word->name, word->name_length)) {
+            continue;
+        }
+        bool right = option->choices != NULL ? apply_choice(parser, option, word)
+                     : option->capacity != 0 ? apply_text(parser, option, word)
+                                             : option->parse(parser, word);
+        if (right) {
+            keep_text(&parser->options->boot, word);
+        }
+        return;
+    }
+    unknown(parser, word);
+}

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// Between the words of the option text (options_parse.c) and what they mean (options.c): one
+// option, cut out of the text.
+#pragma once
+
+#include "options.h"
+
+struct word {
+    const char *name;
+    size_t name_length;
+    const char *value; // without its quotes
+    size_t value_length;
+};
+
+struct parser {
+    struct options *options;
+    enum options_source source;
+    const char *source_name;
+    const char *text, *end; // the whole input
+    options_report *report;
+    void *context;
+    size_t wrong;
+};
+
+// Reports something wrong at `at`, which lies in the text: "source:line:column: …".
+void parser_wrong(struct parser *parser, const char *at, const char *text, ...)
+    __attribute__((format(printf, 3, 4)));
+
+// Gives an option its meaning; reports what is wrong with its name or value.
+void options_apply(struct parser *parser, const struct word *word);
+
+// Reads `badram=`: see options_badram.c. False, with what was wrong reported and the options unchanged.
+bool badram_apply(struct parser *parser, const struct word *word);

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+// Step 1: the options. The file first, then what the firmware or a shell passed, which counts more.
+#include "console.h"
+#include "file.h"
+#include "memory.h"
+#include "optiontext.h"
+#include <string.h>
+
+#define OPTIONS_PATH "\\strata.conf"
+#define FILE_MAX     (64 * KIB)
+#define TEXT_MAX     (FILE_MAX * 3 / 2 + 1) // a UTF-16 code unit becomes at most 3 bytes
+
+static void report(void *context, const char *sentence) {
+    say(context, BOOT_LOG_WARNING, "%s", sentence);
+}
+
+static void take_file(struct loader *loader, char *text, size_t *wrong) {
+    void *bytes;
+    size_t size;
+    struct file_reason why;
+    switch (file_read(loader, OPTIONS_PATH, FILE_MAX, &bytes, &size, &why)) {
+    case FILE_ABSENT:
+        say(loader, BOOT_LOG_DEBUG, "no %s: defaults", OPTIONS_PATH);
+        return;
+    case FILE_WRONG:
+        say(loader, BOOT_LOG_WARNING, "%s %s (%s): ignored", OPTIONS_PATH, why.text,
+            status_name(why.status));
+        return;
+    case FILE_READ:
+        break;
+    }
+    size_t length = optiontext_from_file(text, TEXT_MAX, bytes, size);
+    *wrong +=
+        options_parse(&loader->options, OPTIONS_FILE, OPTIONS_PATH, text, length, report, loader);
+    memory_release(loader, bytes);
+}
+
+static void take_load_options(struct loader *loader, char *text, size_t *wrong) {
+    char program[64];
+    size_t size = loader->loaded->LoadOptionsSize;
+    if (size == 0 || loader->loaded->LoadOptions == NULL) {
+        return;
+    }
+    if (size > FILE_MAX) {
+        say(loader, BOOT_LOG_WARNING, "load options: %zu bytes: ignored", size);
+        return;
+    }
+    file_program_name(loader, program, sizeof(program));
+    const char *remark =
+        optiontext_from_load_options(text, TEXT_MAX, loader->loaded->LoadOptions, size, program);
+    if (remark != NULL) {
+        say(loader, BOOT_LOG_WARNING, "load options: %s", remark);
+    }
+    *wrong += options_parse(&loader->options, OPTIONS_LOADED, "load options", text, strlen(text),
+                            report, loader);
+}
+
+EFI_STATUS options_read(struct loader *loader) {
+    void *text;
+    size_t wrong = 0;
+    EFI_STATUS status = memory_scratch(loader, "the options", TEXT_MAX, &text);
+    if (EFI_ERROR(status)) {
+        return status;
+    }
+    take_file(loader, text, &wrong);
+    take_load_options(loader, text, &wrong);
+    memory_release(loader, text);
+    for (size_t i = 0; wrong > 0 && options_help(i) != NULL; i++) {
+        const struct option_help *help = options_help(i);
+        say(loader, BOOT_LOG_INFO, "  %s=%s: %s", help->name, help->values, help->help);
+    }
+    if (loader->options.boot.text[0] != '\0') {
+        say(loader, BOOT_LOG_INFO, "options: %s", loader->options.boot.text);
+    }
+    return status;
+}
