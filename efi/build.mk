@@ -1,1 +1,41 @@
 # SPDX-License-Identifier: MIT
+# The loader, a PE32+ application linked directly (no ELF in between), with the kernel inside:
+#   $(BUILD)/efi/BOOTX64.EFI         what boots
+#   $(BUILD)/efi/BOOTX64.debug.efi   the same with DWARF, for gdb
+KERNEL_ELF ?= $(BUILD)/kernel/strata.elf
+GNU_EFI ?= /usr/include/efi
+
+EFI_SOURCES := $(sort $(wildcard efi/*.c))
+EFI_OBJECTS := $(EFI_SOURCES:efi/%.c=$(BUILD)/efi/%.o) $(BUILD)/efi/machine.S.o \
+  $(BUILD)/efi/kernel_blob.S.o
+
+# Without -fno-ms-* this target makes gnu-efi define __attribute__ away; without
+# -mno-stack-arg-probe large frames call __chkstk; U-Boot enters with SSE off.
+EFI_TARGET := --target=x86_64-unknown-windows
+EFI_FLAGS := $(COMMON) $(EFI_TARGET) -fno-ms-extensions -fno-ms-compatibility -DGNU_EFI_USE_MS_ABI \
+  -ffreestanding -nostdlibinc -fshort-wchar -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
+  -mno-stack-arg-probe -gdwarf-4 -O2 -Iefi/include -isystem $(GNU_EFI) -isystem $(GNU_EFI)/x86_64
+EFI_LINK := $(LD_PE) /nologo /subsystem:efi_application /entry:efi_main /nodefaultlib /Brepro \
+  /base:0
+
+$(BUILD)/efi/%.o: efi/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$< (loader))
+	$(Q)$(CLANG) $(EFI_FLAGS) -MJ $@.json -c -o $@ $<
+
+$(BUILD)/efi/%.S.o: efi/%.S
+	@mkdir -p $(@D)
+	$(call say,AS,$<)
+	$(Q)$(CLANG) $(EFI_TARGET) -g -gdwarf-4 -MMD -MP -DKERNEL_ELF='"$(KERNEL_ELF)"' -c -o $@ $<
+$(BUILD)/efi/kernel_blob.S.o: $(KERNEL_ELF)
+
+$(BUILD)/efi/BOOTX64.EFI: $(EFI_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(EFI_LINK) /out:$@ $(EFI_OBJECTS)
+
+$(BUILD)/efi/BOOTX64.debug.efi: $(EFI_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(EFI_LINK) /debug:dwarf /out:$@ $(EFI_OBJECTS)
+
+all: $(BUILD)/efi/BOOTX64.EFI $(BUILD)/efi/BOOTX64.debug.efi
+-include $(EFI_OBJECTS:.o=.d)

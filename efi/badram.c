@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// Memory that badram= names is taken out of the firmware's hands, as unusable, before the loader
+// takes any for the kernel: so nothing of ours lands there, and the map says it from then on. What
+// is in use already cannot be had; the kernel keeps it out by the contract's list.
+#include "console.h"
+#include <string.h>
+
+// The part of the range that is free in the descriptor.
+static struct layout_span overlap(const struct boot_badram *range,
+                                  const struct efi_descriptor *descriptor) {
+    struct layout_span span = {range->begin.value, range->end.value};
+    uint64_t begin = descriptor->physical_start, end = begin + descriptor->pages * PAGE_SIZE;
+    span.begin = span.begin < begin ? begin : span.begin;
+    span.end = span.end > end ? end : span.end;
+    return span;
+}
+
+static uint64_t take(struct loader *loader, struct layout_span span) {
+    EFI_PHYSICAL_ADDRESS address = span.begin;
+    uint64_t pages = (span.end - span.begin) / PAGE_SIZE;
+    if (loader->memory_count == LOADER_MEMORY_MAX - BOOT_RANGE_MAX || span.begin == 0 ||
+        EFI_ERROR(
+            loader->boot->AllocatePages(AllocateAddress, EfiUnusableMemory, pages, &address))) {
+        return 0;
+    }
+    loader->memory[loader->memory_count++] = (struct loader_memory){span.begin, pages, 0};
+    return pages;
+}
+
+EFI_STATUS badram_take(struct loader *loader) {
+    const struct boot_options *options = &loader->options.boot;
+    const uint8_t *bytes = loader->map.descriptors;
+    uint64_t named = 0, taken = 0;
+    for (uint32_t i = 0; i < options->badram_count; i++) {
+        const struct boot_badram *range = &options->badram[i];
+        named += (range->end.value - range->begin.value) / PAGE_SIZE;
+        for (uint64_t at = 0; loader->map.bytes - at >= loader->map.stride;
+             at += loader->map.stride) {
+            struct efi_descriptor descriptor;
+            memcpy(&descriptor, bytes + at, sizeof(descriptor));
+            struct layout_span span = overlap(range, &descriptor);
+            if (descriptor.type == EFI_CONVENTIONAL && span.begin < span.end) {
+                taken += take(loader, span);
+            }
+        }
+    }
+    if (named != 0) {
+        say(loader, BOOT_LOG_INFO, "badram: " U64 " pages named, " U64 " of them taken while free",
+            named, taken);
+    }
+    return EFI_SUCCESS;
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// The loader's voice. A line goes to the firmware's console, which on most machines without a
+// screen is the serial line, and into the log that the kernel gets. Nothing here may be called once
+// boot services have ended: exit.c has the serial line for that.
+#include "console.h"
+
+#include "memory.h"
+#include "serial.h"
+#include "utf.h"
+#include <string.h>
+
+#define LOG_PAGES  4
+#define LINE_BYTES 512
+
+EFI_STATUS console_begin(struct loader *loader) {
+    uint64_t address;
+    EFI_STATUS status = memory_take(loader, BOOT_RANGE_LOG, LOG_PAGES, &address);
+    if (!EFI_ERROR(status)) {
+        loader->log.text = (char *)(uintptr_t)address;
+        loader->log.capacity = LOG_PAGES * PAGE_SIZE;
+    }
+    return status;
+}
+
+static void keep(struct loader_log *log, const char *line, size_t length) {
+    if (log->capacity - log->length < length + 1) {
+        log->dropped++;
+        return;
+    }
+    memcpy(log->text + log->length, line, length);
+    log->text[log->length + length] = '\n';
+    log->length += length + 1;
+}
+
+static void show(struct loader *loader, const char *line) {
+    SIMPLE_TEXT_OUTPUT_INTERFACE *out = loader->system->ConOut;
+    if (out == NULL) {
+        return;
+    }
+    CHAR16 wide[LINE_BYTES];
+    utf16_from_utf8((uint16_t *)wide, LINE_BYTES, line);
+    out->OutputString(out, wide);
+    out->OutputString(out, (CHAR16 *)L"\r\n");
+}
+
+void say(struct loader *loader, enum boot_log_level level, const char *text, ...) {
+    static const char *const prefixes[] = {"error: ", "warning: ", "", ""};
+    char line[LINE_BYTES];
+    size_t length = format(line, sizeof(line), "strata: %s", prefixes[level]);
+    va_list arguments;
+    va_start(arguments, text);
+    length += format_list(line + length, sizeof(line) - length, text, arguments);
+    va_end(arguments);
+    keep(&loader->log, line, length);
+    if ((uint32_t)level <= loader->options.boot.log_level) {
+        show(loader, line);
+    }
+    if (level == BOOT_LOG_ERROR && loader->log.serial) {
+        serial_line(line);
+    }
+}
+
+EFI_STATUS fail(struct loader *loader, EFI_STATUS status, const char *text, ...) {
+    char what[LINE_BYTES];
+    va_list arguments;
+    va_start(arguments, text);
+    format_list(what, sizeof(what), text, arguments);
+    va_end(arguments);
+    say(loader, BOOT_LOG_ERROR, "%s (%s, " U64 ")", what, status_name(status),
+        (uint64_t)(status & ~EFI_ERROR_MASK));
+    return status;
+}
+
+const char *status_name(EFI_STATUS status) {
+    // UEFI 2.10, appendix D: error codes from 1 on.
+    static const char *const names[] = {
+        "Load Error",           "Invalid Parameter",  "Unsupported",
+        "Bad Buffer Size",      "Buffer Too Small",   "Not Ready",
+        "Device Error",         "Write Protected",    "Out of Resources",
+        "Volume Corrupted",     "Volume Full",        "No Media",
+        "Media Changed",        "Not Found",          "Access Denied",
+        "No Response",          "No Mapping",         "Timeout",
+        "Not Started",          "Already Started",    "Aborted",
+        "ICMP Error",           "TFTP Error",         "Protocol Error",
+        "Incompatible Version", "Security Violation", "CRC Error",
+        "End of Media",
+    };
+    uint64_t code = status & ~EFI_ERROR_MASK;
+    if (!EFI_ERROR(status)) {
+        return status == EFI_SUCCESS ? "Success" : "warning";
+    }
+    if (code >= 1 && code <= sizeof(names) / sizeof(names[0])) {
+        return names[code - 1];
+    }
+    return "unknown status";
+}

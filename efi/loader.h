@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+// The loader's state, and its steps in the order in which main.c takes them.
+//
+// Every step returns an EFI_STATUS; when it fails it has said why on the console (console.h, fail)
+// and has changed nothing that main.c does not undo: all memory is had through memory.h, which
+// knows what to give back.
+#pragma once
+
+#include "elf.h"
+#include "layout.h"
+#include "machine.h"
+#include "options.h"
+#include "uefi.h"
+
+#include <strata/boot.h>
+
+// Memory taken from the firmware, so that it can be given back; what is for the kernel gets into
+// the contract under its kind.
+struct loader_memory {
+    uint64_t address, pages;
+    uint32_t kind; // enum boot_range_kind; 0 for the loader's own use
+};
+#define LOADER_MEMORY_MAX (BOOT_BADRAM_MAX + BOOT_RANGE_MAX)
+
+struct loader_log {
+    char *text;
+    size_t length, capacity;
+    size_t dropped; // lines that did not fit
+    BOOLEAN serial; // errors go to COM1 as well: the firmware's console is not there
+};
+
+struct loader {
+    EFI_HANDLE image;
+    EFI_SYSTEM_TABLE *system;
+    EFI_BOOT_SERVICES *boot; // NULL once boot services are over
+    EFI_LOADED_IMAGE *loaded;
+    EFI_FILE_HANDLE volume; // the root of the volume we were started from; NULL for none
+    struct machine_features machine;
+    struct loader_log log;
+    struct options options;
+
+    struct loader_memory memory[LOADER_MEMORY_MAX];
+    size_t memory_count;
+
+    const void *kernel_bytes; // the kernel's file, as it was found
+    size_t kernel_size;
+    struct elf_image kernel;
+    uint64_t random[2]; // for the addresses
+    uint64_t stack_top; // physical
+
+    struct boot_info *info;   // the contract, as far as it is filled in
+    uint64_t tables_capacity; // configuration tables that there is room for
+    struct efi_map map;       // the firmware's map in our buffer, as last read
+    uint64_t map_capacity;    // bytes of that buffer
+    UINTN map_key;            // what the firmware wants back at exit
+    struct machine_jump jump; // where to go
+};
+
+// options_read.c: the options file, then the LoadOptions.
+EFI_STATUS options_read(struct loader *loader);
+
+// badram.c: takes the memory that must not be touched out of the firmware's hands.
+EFI_STATUS badram_take(struct loader *loader);
+
+// kernel.c: the kernel's file, checked; then its place, relocated to a random address.
+EFI_STATUS kernel_find(struct loader *loader);
+EFI_STATUS kernel_place(struct loader *loader);
+
+// random.c: the random numbers for the addresses.
+EFI_STATUS random_collect(struct loader *loader);
+
+// collect.c: what the firmware knows: tables, screen, names. The tables are copied once more when
+// nothing can change them any longer.
+EFI_STATUS collect_firmware(struct loader *loader);
+void collect_tables(struct loader *loader);
+
+// contract.c: the contract; the stack and the trampoline; the contract's last words.
+EFI_STATUS contract_begin(struct loader *loader);
+EFI_STATUS contract_room(struct loader *loader);
+void contract_finish(struct loader *loader);
+
+// map.c: the firmware's map, read into a buffer that grows with it and lasts until the exit. And
+// read once more into that buffer as it is: all that is allowed between two attempts to exit.
+EFI_STATUS map_read(struct loader *loader);
+EFI_STATUS map_reread(struct loader *loader);
+
+// address_space.c: the first page tables.
+EFI_STATUS address_space_build(struct loader *loader);
+
+// record.c: the map, written to the volume.
+EFI_STATUS record_write(struct loader *loader);
+
+// exit.c: the end of boot services. After the first attempt there is no firmware to return to: when
+// it is refused for good, this says so on COM1 and stops.
+EFI_STATUS exit_boot_services(struct loader *loader);
