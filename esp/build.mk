@@ -42,4 +42,4 @@ image: $(BUILD)/strata.img ## make build/strata.img, to write on a stick (no roo
 flash: $(BUILD)/strata.img ## write it to a stick: USB=/dev/sdX; shows the device, asks, verifies (FORCE=1: no question)
 	$(Q)esp/flash $(if $(FORCE),--force) $< $(USB)
 
-all: $(if $(wildcard efi/*.c),$(ESP_FILES))
+all: $(ESP_FILES)

@@ -9,7 +9,7 @@ import os
 import re
 from pathlib import Path
 
-QEMU = os.environ.get("QEMU", "qemu-system-x86_64")
+QEMU = os.environ.get("QEMU") or "qemu-system-x86_64"
 
 # Where distributions put EDK2's firmware, Debian's first.
 FIRMWARE_FOLDERS = ("/usr/share/OVMF", "/usr/share/edk2/x64", "/usr/share/qemu", "/opt/homebrew/share/qemu")
@@ -52,7 +52,7 @@ def find_firmware(name):
         return Path(UBOOT), None
     if name not in FIRMWARE:
         raise Unusable(f"FIRMWARE={name}: expected one of {', '.join(FIRMWARES)}")
-    folders = [os.environ["OVMF"]] if "OVMF" in os.environ else FIRMWARE_FOLDERS
+    folders = [os.environ["OVMF"]] if os.environ.get("OVMF") else FIRMWARE_FOLDERS
     for folder in map(Path, folders):
         for code, variables in FIRMWARE[name][1]:
             if (folder / code).exists() and (folder / variables).exists():

@@ -39,7 +39,7 @@ $(FUZZ_PROGRAMS): $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o \
 .PHONY: unit test test-boot fuzz coverage lint format
 unit: $(UNIT_PROGRAMS)
 
-test: all unit $(FUZZ_PROGRAMS) ## run every test; last line: N passed, N failed (T= for pytest)
+test: all unit $(FUZZ_PROGRAMS) $(BUILD)/strata.img ## run every test; last line: N passed, N failed (T= for pytest)
 	$(Q)$(PYTHON) tests/run --build $(BUILD) --jobs $(JOBS) $(T)
 
 test-boot: all $(BUILD)/strata.img ## boot the whole matrix of machines
@@ -69,9 +69,8 @@ format: ## format all C sources with clang-format
 	$(Q)$(CLANG_FORMAT) -i $(C_FILES)
 
 # For editors: how each file is compiled, put together from what clang noted beside the objects.
-$(BUILD)/compile_commands.json: $(BUILD)/host/libstrata-mm.a $(BUILD)/kernel/strata.elf \
-    $(if $(wildcard efi/*.c),$(LOADER))
-	$(Q)find $(BUILD)/kernel $(wildcard $(BUILD)/efi $(BUILD)/test) $(BUILD)/host -name '*.o.json' -exec cat {} + | \
+$(BUILD)/compile_commands.json: $(BUILD)/host/libstrata-mm.a $(BUILD)/kernel/strata.elf $(LOADER)
+	$(Q)find $(BUILD)/kernel $(BUILD)/efi $(BUILD)/host $(wildcard $(BUILD)/test) -name '*.o.json' -exec cat {} + | \
 	  awk -F'"file": "' 'BEGIN { print "[" } { split($$2, f, "\""); if (!seen[f[1]]++) { sub(/,$$/, ""); \
 	  printf "%s%s", sep, $$0; sep = ",\n" } } END { print "\n]" }' > $@
 

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""What the boot tests share: where things are, and how a boot is judged."""
+
+import os
+from pathlib import Path
+
+import volume
+from records import Dump, extract, judge
+from session import PROMPT, Session
+
+BUILD = Path(os.environ.get("STRATA_BUILD", "build")).resolve()
+IMAGE = BUILD / "strata.img"
+LOADER = BUILD / "esp/EFI/BOOT/BOOTX64.EFI"
+KERNEL = BUILD / "kernel/strata.elf"
+
+
+class Boot(Session):
+    """A session that knows where its disk is."""
+
+    disk = None
+
+    def prompt(self, timeout=90):
+        """Waits for the monitor's prompt; returns all that was said until then."""
+        self.expect(rf"^{PROMPT}(?!.)", timeout)
+        return self.text
+
+    def volume_file(self, name):
+        """A file of the volume as the guest left it, None when there is none."""
+        return volume.read_from_image(self.disk, name)
+
+
+def sound(session):
+    """Asserts that the machine at the prompt holds together: its own checks, and everything that its records let us
+    recompute. Returns the records."""
+    session.command("check")
+    session.command("dump json")
+    defects = judge(session.text)
+    assert not defects, "\n".join(defects)
+    return Dump(extract(session.text))
+
+
+def described_ram(dump):
+    """Bytes that the firmware calls RAM in one way or another."""
+    return sum(d["pages"] * 4096 for d in dump.efi if d["type"] in (1, 2, 3, 4, 5, 6, 7, 9, 10))
