@@ -199,7 +199,8 @@ void finding_print(struct text *out, const struct finding *finding) {
         break;
     case FINDING_WRAPS:
         text_printf(out,
-                    "descriptor %u at 0x%lx has 0x%lx pages, more than the address space: dropped",
+                    "descriptor %u at 0x%lx has 0x%lx pages, past the top of the address space: "
+                    "dropped",
                     finding->descriptor[0], finding->begin, finding->detail);
         break;
     case FINDING_MISALIGNED:
