@@ -34,6 +34,8 @@ static void name_firmware(struct loader *loader) {
         info->firmware_vendor, info->firmware_revision, info->uefi_revision >> 16,
         (info->uefi_revision & 0xffff) / 10, (info->uefi_revision & 0xffff) % 10,
         info->secure_boot ? "on" : "off");
+    say(loader, BOOT_LOG_DEBUG, "loader: at " X64 ", for a debugger",
+        (uint64_t)(uintptr_t)loader->loaded->ImageBase);
 }
 
 static EFI_STATUS take_room(struct loader *loader) {

@@ -15,7 +15,11 @@ import sys
 from pathlib import Path
 
 from machine import Machine, Unusable
+from session import Failure, Session
 from volume import folder_volume, image_volume
+
+KERNEL_ADDRESS = 0xFFFFFFFF80000000  # where it runs without kaslr (efi/layout.h)
+GDB_PORT = 1234
 
 
 def from_environment():
@@ -46,6 +50,19 @@ def attach_volume(machine, build, options, folder):
         machine.writable = True
 
 
+def prepare_debug(machine, build, folder):
+    """Makes `machine` wait for gdb, and writes where the symbols belong to symbols.gdb. The kernel's place is fixed
+    by kaslr=off. The firmware chooses the loader's, the same on every boot of one machine: so boot it once to see."""
+    print("Booting once to see where the firmware puts the loader …", flush=True)
+    with Session(machine, folder / "look.serial", 60) as session:
+        loader = session.expect(r"^strata: loader: at (0x[0-9a-f]+)")[1]
+    (folder / "symbols.gdb").write_text(f"add-symbol-file {build}/kernel/strata.debug.elf -o {KERNEL_ADDRESS:#x}\n"
+                                        f"add-symbol-file {build}/efi/BOOTX64.debug.efi -o {loader}\n")
+    machine.extra += ["-S", "-gdb", f"tcp:127.0.0.1:{GDB_PORT}"]
+    print("Waiting for the debugger. In another terminal, in this folder:\n"
+          f"  gdb -x {folder}/symbols.gdb -x ovmf/debug.gdb", flush=True)
+
+
 def main():
     parser = argparse.ArgumentParser(description="boots Strata under QEMU")
     parser.add_argument("build", type=Path)
@@ -55,17 +72,16 @@ def main():
     folder = arguments.build / "run"
     options = os.environ.get("ARGS", "")
     if arguments.debug:
-        options = f"kaslr=off {options}"
-        machine.extra += ["-S", "-gdb", "tcp:127.0.0.1:1234"]
+        options = f"kaslr=off log=debug {options}"
     attach_volume(machine, arguments.build, options, folder)
+    if arguments.debug:
+        prepare_debug(machine, arguments.build, folder)
     command = [*machine.command(), "-serial", "mon:stdio"]
 
     if os.environ.get("V"):
         print(shlex.join(command))
     print(f"Strata on {machine.memory} of {machine.machine}, firmware {machine.firmware}, files in {folder}. "
           "To leave: `poweroff` at the prompt, or Ctrl-A X.", flush=True)
-    if arguments.debug:
-        print("Waiting for the debugger. In another terminal, here:  gdb -x ovmf/debug.gdb", flush=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the guest
     status = subprocess.run(command).returncode
     if status:
@@ -77,5 +93,5 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except Unusable as why:
+    except (Unusable, Failure) as why:
         sys.exit(f"run: {why}")
