@@ -32,9 +32,23 @@ $(BUILD)/kernel/%.S.o: %.S
 	$(call say,AS,$<)
 	$(Q)$(CLANG) $(KERNEL_TARGET) -g -MMD -MP -Iinclude -Ikernel -c -o $@ $<
 
-$(BUILD)/kernel/strata.debug.elf: $(KERNEL_OBJECTS) kernel/strata.lds
+# Linked twice: the first link gives every function its place, the second carries their names. The names lie behind the
+# text and so do not move it, which the comparison makes sure of.
+$(BUILD)/kernel/symbols.none.S: kernel/symbols.awk
+	@mkdir -p $(@D)
+	$(Q)awk -f $< /dev/null >$@
+$(BUILD)/kernel/strata.first.elf: $(KERNEL_OBJECTS) $(BUILD)/kernel/symbols.none.S.o kernel/strata.lds
+	$(Q)$(KERNEL_LINK) -o $@ $(filter %.o,$^)
+$(BUILD)/kernel/symbols.S: $(BUILD)/kernel/strata.first.elf kernel/symbols.awk
+	$(Q)llvm-nm --numeric-sort --defined-only $< | awk -f kernel/symbols.awk >$@
+$(BUILD)/kernel/symbols.%.o: $(BUILD)/kernel/symbols.%
+	$(Q)$(CLANG) $(KERNEL_TARGET) -c -o $@ $<
+
+$(BUILD)/kernel/strata.debug.elf: $(KERNEL_OBJECTS) $(BUILD)/kernel/symbols.S.o kernel/strata.lds
 	$(call say,LINK,$@)
-	$(Q)$(KERNEL_LINK) -o $@ $(KERNEL_OBJECTS)
+	$(Q)$(KERNEL_LINK) -o $@ $(filter %.o,$^)
+	$(Q)llvm-nm --numeric-sort --defined-only $@ | awk -f kernel/symbols.awk | cmp -s - $(BUILD)/kernel/symbols.S || \
+	  { echo "the symbol table moved the functions that it names" >&2; rm -f $@; exit 1; }
 
 $(BUILD)/kernel/strata.elf: $(BUILD)/kernel/strata.debug.elf
 	$(call say,STRIP,$@)

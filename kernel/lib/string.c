@@ -82,6 +82,14 @@ char *strchr(const char *string, int character) {
     }
 }
 
+size_t strspn(const char *string, const char *set) {
+    size_t length = 0;
+    while (string[length] != '\0' && strchr(set, string[length]) != NULL) {
+        length++;
+    }
+    return length;
+}
+
 char *strrchr(const char *string, int character) {
     char *found = NULL;
     for (char *at = strchr(string, character); at != NULL && *at != '\0';

@@ -131,6 +131,48 @@ static inline void cpu_load_idt(const struct cpu_table *table) {
     __asm__ volatile("lidt %0" : : "m"(*table));
 }
 
+// The GDT, and every segment register from it: code and data are selectors, tss the task register's.
+static inline void cpu_load_segments(const struct cpu_table *gdt, uint64_t code, uint16_t data,
+                                     uint16_t tss) {
+    uint64_t scratch;
+    __asm__ volatile("lgdt %1\n\t"
+                     "pushq %2\n\t"
+                     "leaq 1f(%%rip), %0\n\t"
+                     "pushq %0\n\t"
+                     "lretq\n"
+                     "1:\n\t"
+                     "movw %3, %%ds\n\t"
+                     "movw %3, %%es\n\t"
+                     "movw %3, %%ss\n\t"
+                     "movw %w5, %%fs\n\t"
+                     "movw %w5, %%gs\n\t"
+                     "ltr %4"
+                     : "=&r"(scratch)
+                     : "m"(*gdt), "r"(code), "r"(data), "r"(tss), "r"(0)
+                     : "memory");
+}
+
+// The ways to go wrong that the monitor's `fault` command shows.
+static inline void cpu_breakpoint(void) {
+    __asm__ volatile("int3");
+}
+
+static inline void cpu_undefined(void) {
+    __asm__ volatile("ud2");
+}
+
+static inline void cpu_divide_by_zero(void) {
+    __asm__ volatile("divl %0" : : "r"(0), "a"(1), "d"(0) : "cc");
+}
+
+static inline void cpu_set_stack_and_push(uint64_t stack) {
+    __asm__ volatile("movq %0, %%rsp; pushq %%rax" : : "r"(stack) : "memory");
+}
+
+static inline void cpu_load_data_segment(uint16_t selector) {
+    __asm__ volatile("movw %0, %%ds" : : "r"(selector));
+}
+
 // Fills and copies, forwards, with the string instructions: 8 bytes an iteration, then the rest.
 static inline void cpu_fill(void *target, uint8_t byte, size_t count) {
     uint64_t pattern = byte * UINT64_C(0x0101010101010101);

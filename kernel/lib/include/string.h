@@ -15,4 +15,5 @@ size_t strnlen(const char *string, size_t most);
 int strcmp(const char *left, const char *right);
 int strncmp(const char *left, const char *right, size_t most);
 char *strchr(const char *string, int character);
+size_t strspn(const char *string, const char *set);
 char *strrchr(const char *string, int character);

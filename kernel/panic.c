@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+// Panics, and the parts that exception reports share with them.
+#include <lib/symbols.h>
+#include <mm/port.h>
+#include <panic.h>
+#include <state.h>
+#include <x86/cpu.h>
+
+#define DEBUG_EXIT_PORT 0xf4
+#define BACKTRACE_MOST  24
+
+static unsigned panic_depth;
+
+struct text *panic_begin(bool *again) {
+    cpu_interrupts_off();
+    panic_depth++;
+    *again = panic_depth > 1;
+    if (panic_depth > 2) {
+        return NULL;
+    }
+    struct text *out = kernel.console;
+    if (!*again && kernel.log.out == NULL) {
+        log_open(&kernel.log, out);
+    }
+    return out;
+}
+
+void panic_print_code(struct text *out, uint64_t address) {
+    uint64_t image = (uint64_t)kernel_image_begin, into;
+    const char *name = symbol_find(&symbol_table_kernel, address - image, &into);
+    text_printf(out, "0x%016lx", address);
+    if (name != NULL) {
+        text_printf(out, " %s+0x%lx", name, into);
+    }
+}
+
+// A return address may be one past a call that ends its function: the call itself is looked up.
+static void print_call(struct text *out, uint64_t address) {
+    uint64_t image = (uint64_t)kernel_image_begin, into;
+    const char *name = symbol_find(&symbol_table_kernel, address - 1 - image, &into);
+    text_printf(out, "  0x%016lx", address);
+    if (name != NULL) {
+        text_printf(out, " %s+0x%lx (image+0x%lx)\n", name, into + 1, address - image);
+    } else {
+        text_puts(out, " outside the kernel's code\n");
+    }
+}
+
+void panic_backtrace(struct text *out, uint64_t address, uint64_t frame_pointer) {
+    struct stack_range stacks[IST_COUNT_];
+    segments_stacks(&kernel.segments, stacks);
+    stacks[IST_COUNT_ - 1] = kernel.boot_stack;
+    uint64_t calls[BACKTRACE_MOST];
+    enum backtrace_end end;
+    size_t count = backtrace_walk(stacks, IST_COUNT_, frame_pointer, calls, BACKTRACE_MOST, &end);
+    text_printf(out, "calls, innermost first (image at 0x%lx):\n", (uint64_t)kernel_image_begin);
+    if (address != 0) {
+        text_puts(out, "  ");
+        panic_print_code(out, address);
+        text_printf(out, " (image+0x%lx)\n", address - (uint64_t)kernel_image_begin);
+    }
+    for (size_t i = 0; i < count; i++) {
+        print_call(out, calls[i]);
+    }
+    if (end == BACKTRACE_BROKEN) {
+        text_puts(out, "  (the stack is broken from here)\n");
+    } else if (end == BACKTRACE_FULL) {
+        text_puts(out, "  (and more)\n");
+    }
+}
+
+void panic_exit_emulator(enum panic_exit value) {
+    serial_drain(&kernel.serial);
+    if (kernel.info != NULL && kernel.info->options.exit_on_panic != 0) {
+        cpu_out8(DEBUG_EXIT_PORT, (uint8_t)value);
+    }
+}
+
+_Noreturn void panic_stop(void) {
+    if (panic_depth <= 2) {
+        text_puts(kernel.console, "stopped.\n");
+    }
+    panic_exit_emulator(PANIC_EXIT_FAILED);
+    cpu_stop();
+}
+
+_Noreturn void port_panic(const char *format, ...) {
+    bool again;
+    struct text *out = panic_begin(&again);
+    if (out != NULL) {
+        text_puts(out, again ? "\npanic inside a panic: " : "\npanic: ");
+        va_list arguments;
+        va_start(arguments, format);
+        text_vprintf(out, format, arguments);
+        va_end(arguments);
+        text_puts(out, "\n");
+    }
+    if (out != NULL && !again) {
+        panic_backtrace(out, 0, cpu_frame_pointer());
+    }
+    panic_stop();
+}
+
+void port_log(enum port_level level, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    log_vprintf(&kernel.log, level, format, arguments);
+    va_end(arguments);
+}

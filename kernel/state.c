@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT
+// The kernel's only globals that change.
+#include <mm/port.h>
+#include <state.h>
+
+struct kernel kernel;
+uint8_t *port_direct_map_base;

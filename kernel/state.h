@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// The running kernel: the one instance of everything that mm/ and kernel/ keep in structs.
+#pragma once
+
+#include <clock.h>
+#include <devices/serial.h>
+#include <lib/backtrace.h>
+#include <log.h>
+#include <phases.h>
+#include <strata/boot.h>
+#include <x86/features.h>
+#include <x86/segments.h>
+
+struct kernel {
+    const struct boot_info *info; // NULL until the contract was found good
+    struct serial serial;
+    struct text *console; // where everything for people goes
+    struct clock clock;
+    struct log log;
+    struct phases phases;
+    struct segments segments;
+    struct stack_range boot_stack;
+    struct cpu_features cpu;
+    uint64_t stray_interrupts;
+};
+
+extern struct kernel kernel;
+
+// The image's first byte, from the linker script.
+extern const uint8_t kernel_image_begin[] __attribute__((visibility("hidden")));

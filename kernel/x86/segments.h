@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// The kernel's own GDT, TSS and IDT (Intel SDM vol. 3, 3.4.5, 6.14, 8.7).
+//
+// Long mode needs little of them: one code and one data segment, and a TSS for the stacks that the
+// CPU switches to (IST) when the current one cannot be trusted: for double faults, NMIs and machine
+// checks.
+#pragma once
+
+#include <lib/backtrace.h>
+#include <x86/cpu.h>
+
+#define SEGMENT_CODE 0x08
+#define SEGMENT_DATA 0x10
+#define SEGMENT_TSS  0x18
+
+enum { IST_NONE, IST_DOUBLE_FAULT, IST_NMI, IST_MACHINE_CHECK, IST_COUNT_ };
+
+#define IST_STACK_BYTES 8192
+
+// All that one CPU's segmentation stands on. Large: it holds the stacks.
+struct segments {
+    _Alignas(16) uint8_t stacks[IST_COUNT_ - 1][IST_STACK_BYTES];
+    uint64_t gdt[5];
+    uint32_t tss[26]; // 64-bit TSS, without an I/O map
+    struct {
+        uint64_t low, high;
+    } idt[256];
+};
+
+// Loads all three; the firmware's are left behind. After it every exception reaches trap_handle.
+void segments_init(struct segments *segments);
+
+// The IST stacks, for backtraces: stores IST_COUNT_ - 1 ranges.
+void segments_stacks(const struct segments *segments, struct stack_range *ranges);
