@@ -22,7 +22,16 @@ $(BUILD)/kernel/include/stb:
 	@mkdir -p $(@D)
 	$(Q)ln -sfn $(STB) $@
 
-$(BUILD)/kernel/%.o: %.c | $(BUILD)/kernel/include/stb
+# Rewritten only when it changes.
+STRATA_VERSION := 0.1
+.PHONY: version
+$(BUILD)/kernel/include/version.h: version
+	@mkdir -p $(@D)
+	$(Q)printf '#define STRATA_VERSION "%s"\n#define STRATA_BUILD "%s"\n' '$(STRATA_VERSION)' \
+	  "$$(git describe --always --dirty --exclude='*' 2>/dev/null || echo 'no git')" >$@.new
+	$(Q)cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(BUILD)/kernel/%.o: %.c | $(BUILD)/kernel/include/stb $(BUILD)/kernel/include/version.h
 	@mkdir -p $(@D)
 	$(call say,CC,$< (kernel))
 	$(Q)$(CLANG) $(KERNEL_FLAGS) -MJ $@.json -c -o $@ $<

@@ -3,16 +3,20 @@
 //
 // Up to "buddy ready" nothing is printed, so that what is measured is the work; log lines are kept.
 // Then the console opens and tells it all.
-#include <mm/port.h>
+#include <banner.h>
+#include <check.h>
+#include <memory.h>
+#include <mm/report.h>
+#include <monitor/monitor.h>
 #include <panic.h>
-#include <state.h>
+#include <string.h>
 
 _Noreturn void kernel_main(const struct boot_info *info, uint64_t entry_tsc);
 
 // Nothing is known to be usable but the serial port.
 static _Noreturn void refuse_contract(const char *defect) {
-    text_printf(kernel.console, "strata: cannot start: %s\n", defect);
-    serial_drain(&kernel.serial);
+    text_printf(strata.console, "strata: cannot start: %s\n", defect);
+    serial_drain(&strata.serial);
     cpu_stop();
 }
 
@@ -20,43 +24,96 @@ static void find_boot_stack(const struct boot_info *info) {
     for (uint32_t i = 0; i < info->range_count && i < BOOT_RANGE_MAX; i++) {
         if (info->ranges[i].kind == BOOT_RANGE_STACK) {
             uint64_t begin = info->direct_map.value + info->ranges[i].begin.value;
-            kernel.boot_stack =
+            strata.boot_stack =
                 (struct stack_range){begin, begin + info->ranges[i].pages * PAGE_SIZE};
         }
     }
 }
 
+static enum port_level log_level(const struct boot_options *options) {
+    return options->log_level <= PORT_DEBUG ? (enum port_level)options->log_level : PORT_INFO;
+}
+
 // After this failures are reported in full.
 static void bring_up(const struct boot_info *info, uint64_t entry_tsc) {
-    kernel.clock.entry = entry_tsc;
-    phases_init(&kernel.phases, &kernel.clock);
-    log_init(&kernel.log, &kernel.clock, PORT_INFO);
-    serial_init(&kernel.serial, SERIAL_COM1);
-    kernel.console = &kernel.serial.text;
-    phases_end(&kernel.phases, "console");
-
-    segments_init(&kernel.segments);
-    phases_end(&kernel.phases, "traps");
-
+    strata.clock.entry = entry_tsc;
+    phases_init(&strata.phases, &strata.clock);
+    log_init(&strata.log, &strata.clock, PORT_INFO);
+    serial_init(&strata.serial, SERIAL_COM1);
+    strata.console = &strata.serial.text;
+    segments_init(&strata.segments);
     const char *defect = boot_info_defect(info);
     if (defect != NULL) {
         refuse_contract(defect);
     }
-    kernel.info = info;
-    kernel.log.level = (enum port_level)info->options.log_level;
+    strata.info = info;
+    strata.log.level = log_level(&info->options);
     port_direct_map_base = (uint8_t *)info->direct_map.value;
     find_boot_stack(info);
-    phases_end(&kernel.phases, "contract");
+    phases_add(&strata.phases, "firmware", 0, info->tsc_loader);
+    phases_add(&strata.phases, "loader", info->tsc_loader, info->tsc_exit);
+    phases_add(&strata.phases, "exit", info->tsc_exit, info->tsc_jump);
+    phases_end(&strata.phases, "console");
+}
+
+// The loader's text, line by line, before the kernel's own.
+static void print_loader_log(struct text *out, const struct boot_info *info) {
+    const char *at = port_direct_map(info->log);
+    const char *end = at + info->log_bytes;
+    while (info->log_bytes != 0 && at < end) {
+        const char *newline = memchr(at, '\n', (size_t)(end - at));
+        const char *stop = newline != NULL ? newline : end;
+        text_puts(out, "loader: ");
+        out->write(out, at, (size_t)(stop - at));
+        text_puts(out, "\n");
+        at = stop + 1;
+    }
+}
+
+static void print_what_was_found(struct text *out) {
+    banner(out, &strata);
+    print_loader_log(out, strata.info);
+    log_open(&strata.log, out);
+    text_puts(out, "\n");
+    report_efi_map(out, &strata.firmware_map);
+    text_puts(out, "\n");
+    report_regions(out, &strata.map);
+    text_puts(out, "\n");
+    report_findings(out, &strata.map);
+    text_puts(out, "\n");
+    phases_end(&strata.phases, "print-map");
+}
+
+static void print_what_came_of_it(struct text *out) {
+    struct ledger ledger;
+    ledger_compute(&ledger, &strata.map, &strata.pages);
+    text_puts(out, "\n");
+    report_buddy(out, &strata.pages);
+    text_puts(out, "\n");
+    report_ledger(out, &ledger);
+    phases_end(&strata.phases, "print-buddy");
+    text_puts(out, "\n");
+    kernel_check(out, &strata);
+    phases_end(&strata.phases, "check");
+    text_puts(out, "\n");
+    phases_report(out, &strata.phases);
+    text_puts(out, "\n");
 }
 
 // Called by entry.S with the boot contract and the time stamp of the entry.
 _Noreturn void kernel_main(const struct boot_info *info, uint64_t entry_tsc) {
     bring_up(info, entry_tsc);
-    cpu_features_read(&kernel.cpu);
-    phases_end(&kernel.phases, "cpu");
-    clock_calibrate(&kernel.clock);
-    log_open(&kernel.log, kernel.console);
-    cpu_features_report(kernel.console, &kernel.cpu);
-    phases_report(kernel.console, &kernel.phases);
-    port_panic("nothing more to do");
+    cpu_features_read(&strata.cpu);
+    phases_end(&strata.phases, "cpu");
+    memory_init(&strata);
+
+    clock_calibrate(&strata.clock);
+    phases_end(&strata.phases, "clock");
+    print_what_was_found(strata.console);
+    memory_reclaim(&strata);
+    print_what_came_of_it(strata.console);
+
+    monitor_execute_list(strata.console, info->options.run);
+    text_puts(strata.console, "Type help for the commands.\n");
+    monitor_loop(strata.console);
 }

@@ -18,9 +18,9 @@ struct text *panic_begin(bool *again) {
     if (panic_depth > 2) {
         return NULL;
     }
-    struct text *out = kernel.console;
-    if (!*again && kernel.log.out == NULL) {
-        log_open(&kernel.log, out);
+    struct text *out = strata.console;
+    if (!*again && strata.log.out == NULL) {
+        log_open(&strata.log, out);
     }
     return out;
 }
@@ -48,8 +48,8 @@ static void print_call(struct text *out, uint64_t address) {
 
 void panic_backtrace(struct text *out, uint64_t address, uint64_t frame_pointer) {
     struct stack_range stacks[IST_COUNT_];
-    segments_stacks(&kernel.segments, stacks);
-    stacks[IST_COUNT_ - 1] = kernel.boot_stack;
+    segments_stacks(&strata.segments, stacks);
+    stacks[IST_COUNT_ - 1] = strata.boot_stack;
     uint64_t calls[BACKTRACE_MOST];
     enum backtrace_end end;
     size_t count = backtrace_walk(stacks, IST_COUNT_, frame_pointer, calls, BACKTRACE_MOST, &end);
@@ -70,15 +70,15 @@ void panic_backtrace(struct text *out, uint64_t address, uint64_t frame_pointer)
 }
 
 void panic_exit_emulator(enum panic_exit value) {
-    serial_drain(&kernel.serial);
-    if (kernel.info != NULL && kernel.info->options.exit_on_panic != 0) {
+    serial_drain(&strata.serial);
+    if (strata.info != NULL && strata.info->options.exit_on_panic != 0) {
         cpu_out8(DEBUG_EXIT_PORT, (uint8_t)value);
     }
 }
 
 _Noreturn void panic_stop(void) {
     if (panic_depth <= 2) {
-        text_puts(kernel.console, "stopped.\n");
+        text_puts(strata.console, "stopped.\n");
     }
     panic_exit_emulator(PANIC_EXIT_FAILED);
     cpu_stop();
@@ -104,6 +104,6 @@ _Noreturn void port_panic(const char *format, ...) {
 void port_log(enum port_level level, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    log_vprintf(&kernel.log, level, format, arguments);
+    log_vprintf(&strata.log, level, format, arguments);
     va_end(arguments);
 }

@@ -3,5 +3,5 @@
 #include <mm/port.h>
 #include <state.h>
 
-struct kernel kernel;
+struct kernel strata;
 uint8_t *port_direct_map_base;

@@ -6,6 +6,7 @@
 #include <devices/serial.h>
 #include <lib/backtrace.h>
 #include <log.h>
+#include <mm/page.h>
 #include <phases.h>
 #include <strata/boot.h>
 #include <x86/features.h>
@@ -22,9 +23,12 @@ struct kernel {
     struct stack_range boot_stack;
     struct cpu_features cpu;
     uint64_t stray_interrupts;
+    struct efi_map firmware_map;
+    struct memmap map;
+    struct page_allocator pages;
 };
 
-extern struct kernel kernel;
+extern struct kernel strata;
 
 // The image's first byte, from the linker script.
 extern const uint8_t kernel_image_begin[] __attribute__((visibility("hidden")));

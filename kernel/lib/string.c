@@ -82,6 +82,16 @@ char *strchr(const char *string, int character) {
     }
 }
 
+char *strstr(const char *string, const char *part) {
+    size_t length = strlen(part);
+    for (; strncmp(string, part, length) != 0; string++) {
+        if (*string == '\0') {
+            return NULL;
+        }
+    }
+    return (char *)(uintptr_t)string;
+}
+
 size_t strspn(const char *string, const char *set) {
     size_t length = 0;
     while (string[length] != '\0' && strchr(set, string[length]) != NULL) {

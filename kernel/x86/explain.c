@@ -79,10 +79,14 @@ static void explain_selector(struct text *out, uint64_t error) {
                 (error & 1) != 0 ? ", while delivering an event from outside" : "");
 }
 
-void trap_explain_error(struct text *out, uint64_t vector, uint64_t error, uint64_t fault_address) {
+bool trap_explain_error(struct text *out, uint64_t vector, uint64_t error, uint64_t fault_address) {
     if (vector == TRAP_PAGE_FAULT) {
         explain_page_fault(out, error, fault_address);
-    } else if (vector >= TRAP_INVALID_TSS && vector <= TRAP_PROTECTION) {
-        explain_selector(out, error);
+        return true;
     }
+    if (vector >= TRAP_INVALID_TSS && vector <= TRAP_PROTECTION) {
+        explain_selector(out, error);
+        return true;
+    }
+    return false;
 }

@@ -105,11 +105,15 @@ static void report_list(struct text *out, const char *heading, uint32_t set) {
     text_puts(out, set == 0 ? " nothing\n" : "\n");
 }
 
-void cpu_features_report(struct text *out, const struct cpu_features *cpu) {
+const char *cpu_name(const struct cpu_features *cpu) {
     const char *brand = cpu->brand + strspn(cpu->brand, " ");
+    return brand[0] != '\0' ? brand : cpu->vendor;
+}
+
+void cpu_features_report(struct text *out, const struct cpu_features *cpu) {
     text_printf(out, "cpu: %s (%s family %u model %u stepping %u), %u physical and %u virtual bits",
-                brand[0] != '\0' ? brand : "unnamed", cpu->vendor, cpu->family, cpu->model,
-                cpu->stepping, cpu->physical_bits, cpu->virtual_bits);
+                cpu_name(cpu), cpu->vendor, cpu->family, cpu->model, cpu->stepping,
+                cpu->physical_bits, cpu->virtual_bits);
     if (cpu->hypervisor[0] != '\0') {
         text_printf(out, ", under %s", cpu->hypervisor);
     }

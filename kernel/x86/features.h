@@ -41,5 +41,8 @@ static inline bool cpu_has(const struct cpu_features *cpu, enum cpu_feature feat
     return (cpu->has >> feature & 1) != 0;
 }
 
+// What the CPU calls itself, else its vendor.
+const char *cpu_name(const struct cpu_features *cpu);
+
 // Two or three lines: who it is, what it has, what it lacks.
 void cpu_features_report(struct text *out, const struct cpu_features *cpu);

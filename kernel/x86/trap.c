@@ -32,9 +32,9 @@ static _Noreturn void report_exception(const struct trap_frame *frame) {
         text_puts(out, "\n");
     }
     if (out != NULL && !again) {
-        text_puts(out, "  ");
-        trap_explain_error(out, frame->vector, frame->error, fault_address);
-        text_puts(out, "\n");
+        if (trap_explain_error(out, frame->vector, frame->error, fault_address)) {
+            text_puts(out, "\n");
+        }
         print_registers(out, frame);
         panic_backtrace(out, frame->rip, frame->rbp);
     }
@@ -45,6 +45,6 @@ void trap_handle(const struct trap_frame *frame) {
     if (frame->vector < TRAP_EXCEPTIONS) {
         report_exception(frame);
     }
-    kernel.stray_interrupts++;
+    strata.stray_interrupts++;
     port_log(PORT_WARNING, "interrupt %lu arrived, which nobody expects", frame->vector);
 }

@@ -14,6 +14,7 @@ size_t strlen(const char *string);
 size_t strnlen(const char *string, size_t most);
 int strcmp(const char *left, const char *right);
 int strncmp(const char *left, const char *right, size_t most);
+char *strstr(const char *string, const char *part);
 char *strchr(const char *string, int character);
 size_t strspn(const char *string, const char *set);
 char *strrchr(const char *string, int character);

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+// The first thing that a person reads.
+#include <banner.h>
+
+void banner(struct text *out, const struct kernel *kernel) {
+    const struct boot_info *info = kernel->info;
+    text_printf(out, "Strata %s (%s)\n", STRATA_VERSION, STRATA_BUILD);
+    text_printf(out, "firmware: %s, revision 0x%x, UEFI %u.%u%s\n", info->firmware_vendor,
+                info->firmware_revision, info->uefi_revision >> 16,
+                (info->uefi_revision & 0xffff) / 10, info->secure_boot != 0 ? ", Secure Boot" : "");
+    cpu_features_report(out, &kernel->cpu);
+    text_printf(out, "kernel: at physical 0x%lx, mapped at 0x%lx, direct map at 0x%lx\n",
+                info->kernel_physical.value, info->kernel_virtual.value, info->direct_map.value);
+    text_printf(out, "options: %s\n", info->options.text[0] != '\0' ? info->options.text : "none");
+}

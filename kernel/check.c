@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: MIT
+// One verdict over all structures.
+#include <check.h>
+#include <mm/ledger.h>
+
+const char *kernel_broken(struct kernel *kernel) {
+    const char *broken = memmap_check(&kernel->map);
+    if (broken == NULL) {
+        broken = page_check(&kernel->pages);
+    }
+    if (broken != NULL) {
+        return broken;
+    }
+    struct ledger ledger;
+    ledger_compute(&ledger, &kernel->map, &kernel->pages);
+    if (ledger.unaccounted != 0) {
+        return "the ledger has bytes that belong to no account, or to two";
+    }
+    return ledger.mismatch;
+}
+
+void kernel_check(struct text *out, struct kernel *kernel) {
+    const char *broken = kernel_broken(kernel);
+    if (broken == NULL) {
+        text_puts(out, "check: ok\n");
+    } else {
+        text_printf(out, "check: FAILED: %s\n", broken);
+    }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+// From the firmware's map to a page allocator.
+//
+// Everything that could take memory away from the allocator is asked before there is one: the
+// loader's named ranges, bad frames, the framebuffer and the MTRRs.
+#include <memory.h>
+#include <mm/bootmem.h>
+#include <mm/port.h>
+#include <mm/report.h>
+#include <x86/mtrr.h>
+
+#define CLAIM_MAX (BOOT_RANGE_MAX + BOOT_BADRAM_MAX)
+
+// Whether the kernel stands on this range for as long as it runs. The loader's log is printed, and
+// then goes back with the rest of the loader's memory.
+static bool range_is_kept(uint32_t kind) {
+    return kind != BOOT_RANGE_LOG;
+}
+
+static size_t collect_claims(const struct boot_info *info, struct memmap_claim *claims) {
+    size_t count = 0;
+    for (uint32_t i = 0; i < info->range_count && i < BOOT_RANGE_MAX; i++) {
+        const struct boot_range *range = &info->ranges[i];
+        if (range_is_kept(range->kind)) {
+            paddr_t end = paddr(range->begin.value + range->pages * PAGE_SIZE);
+            claims[count++] = (struct memmap_claim){range->begin, end, MEMORY_KERNEL};
+        }
+    }
+    for (uint32_t i = 0; i < info->options.badram_count && i < BOOT_BADRAM_MAX; i++) {
+        const struct boot_badram *bad = &info->options.badram[i];
+        claims[count++] = (struct memmap_claim){bad->begin, bad->end, MEMORY_BAD};
+    }
+    return count;
+}
+
+static void convert_map(struct kernel *kernel) {
+    const struct boot_info *info = kernel->info;
+    struct memmap_claim claims[CLAIM_MAX];
+    kernel->firmware_map = (struct efi_map){port_direct_map(info->map), info->map_bytes,
+                                            info->map_stride, info->map_version};
+    const struct memmap_input input = {
+        .map = kernel->firmware_map,
+        .physical_bits = kernel->cpu.physical_bits,
+        .special_use = info->options.special_use != 0,
+        .claims = claims,
+        .claim_count = collect_claims(info, claims),
+    };
+    enum memmap_status status = memmap_convert(
+        &kernel->map, &input, port_direct_map(info->workspace), info->workspace_bytes);
+    if (status == MEMMAP_NO_STORAGE) {
+        port_panic("the loader left %lu bytes for the converted map, which are too few",
+                   info->workspace_bytes);
+    }
+    if (status == MEMMAP_BAD_MAP) {
+        port_panic("the firmware's memory map cannot be read: %lu bytes in steps of %u",
+                   info->map_bytes, info->map_stride);
+    }
+}
+
+// Memory that the CPU would not cache is no memory to work with.
+static void check_mtrrs(struct kernel *kernel) {
+    struct mtrrs mtrrs;
+    if (!cpu_has(&kernel->cpu, CPU_FEATURE_MTRR)) {
+        return;
+    }
+    mtrr_read(&mtrrs);
+    port_log(PORT_DEBUG, "MTRRs: default type 0x%lx", mtrrs.default_type);
+    for (unsigned i = 0; i < mtrrs.count; i++) {
+        port_log(PORT_DEBUG, "MTRR %u: base 0x%lx, mask 0x%lx", i, mtrrs.variable[i].base,
+                 mtrrs.variable[i].mask);
+    }
+    if (!mtrr_plausible(&mtrrs, kernel->cpu.physical_bits, kernel->info->kernel_physical.value)) {
+        port_log(PORT_WARNING, "the MTRRs are off, or call the kernel's own memory uncached: not "
+                               "believed");
+        return;
+    }
+    uint64_t begin = MIB, end;
+    while (mtrr_next_uncached(&mtrrs, kernel->cpu.physical_bits, &begin, &end)) {
+        memmap_check_uncached(&kernel->map, paddr(begin), paddr(end));
+        begin = end;
+    }
+}
+
+static void check_framebuffer(struct kernel *kernel) {
+    const struct boot_framebuffer *screen = &kernel->info->framebuffer;
+    uint64_t end;
+    if (screen->base.value != 0 && screen->bytes != 0 &&
+        !__builtin_add_overflow(screen->base.value, screen->bytes, &end)) {
+        memmap_check_window(&kernel->map, "GOP", paddr(align_down(screen->base.value, PAGE_SIZE)),
+                            paddr(align_up(end, PAGE_SIZE)));
+    }
+}
+
+void memory_init(struct kernel *kernel) {
+    convert_map(kernel);
+    phases_end(&kernel->phases, "map");
+    check_mtrrs(kernel);
+    check_framebuffer(kernel);
+    phases_end(&kernel->phases, "tables");
+    struct bootmem bootmem;
+    bootmem_init(&bootmem, &kernel->map);
+    if (!page_init(&kernel->pages, &bootmem)) {
+        report_regions(kernel->console, &kernel->map);
+        report_findings(kernel->console, &kernel->map);
+        port_panic("no room for the page allocator's own structures: %lu bytes for RAM that ends "
+                   "at 0x%lx",
+                   page_storage_bytes(memmap_ram_end(&kernel->map)),
+                   memmap_ram_end(&kernel->map).value);
+    }
+    phases_end(&kernel->phases, "buddy");
+}

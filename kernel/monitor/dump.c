@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// Reports and records, all of them.
+#include <banner.h>
+#include <check.h>
+#include <mm/report.h>
+#include <monitor/dump.h>
+
+void dump_text(struct text *out, struct kernel *kernel) {
+    struct ledger ledger;
+    ledger_compute(&ledger, &kernel->map, &kernel->pages);
+    banner(out, kernel);
+    report_efi_map(out, &kernel->firmware_map);
+    report_regions(out, &kernel->map);
+    report_findings(out, &kernel->map);
+    report_buddy(out, &kernel->pages);
+    report_ledger(out, &ledger);
+    phases_report(out, &kernel->phases);
+    kernel_check(out, kernel);
+}
+
+static void record_strata(struct text *out, struct kernel *kernel, const struct ledger *ledger) {
+    const struct boot_info *info = kernel->info;
+    const char *broken = kernel_broken(kernel);
+    text_puts(out, "{\"record\":\"strata\",\"version\":");
+    text_json_string(out, STRATA_VERSION);
+    text_puts(out, ",\"build\":");
+    text_json_string(out, STRATA_BUILD);
+    text_puts(out, ",\"cpu\":");
+    text_json_string(out, cpu_name(&kernel->cpu));
+    text_printf(out, ",\"memory\":\"0x%lx\",\"firmware\":", ledger->total);
+    text_json_string(out, info->firmware_vendor);
+    text_printf(out, ",\"firmware_revision\":%u,\"uefi_revision\":%u,\"options\":",
+                info->firmware_revision, info->uefi_revision);
+    text_json_string(out, info->options.text);
+    text_puts(out, ",\"check\":");
+    text_json_string(out, broken != NULL ? broken : "ok");
+    text_puts(out, "}\n");
+}
+
+void dump_json(struct text *out, struct kernel *kernel) {
+    struct ledger ledger;
+    ledger_compute(&ledger, &kernel->map, &kernel->pages);
+    text_puts(out, "--- strata json ---\n");
+    record_strata(out, kernel, &ledger);
+    record_efi_map(out, &kernel->firmware_map);
+    record_regions(out, &kernel->map);
+    record_findings(out, &kernel->map);
+    record_buddy(out, &kernel->pages);
+    record_ledger(out, &ledger);
+    phases_record(out, &kernel->phases);
+    text_puts(out, "--- end ---\n");
+}

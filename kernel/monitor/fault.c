@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// One way to fail for each kind of report.
+#include <mm/port.h>
+#include <monitor/fault.h>
+#include <state.h>
+#include <string.h>
+
+// Not canonical: no address of any page table (Intel SDM vol. 1, 3.3.7.1).
+#define NOT_CANONICAL UINT64_C(0x8000000000000000)
+
+static void fault_read(void) {
+    (void)*(volatile const uint8_t *)(uintptr_t)0x10;
+}
+
+static void fault_write(void) {
+    *(volatile uint8_t *)(uintptr_t)kernel_image_begin = 0;
+}
+
+static void fault_execute(void) {
+    void (*data)(void) = (void (*)(void))(uintptr_t)&strata;
+    data();
+}
+
+static void fault_protection(void) {
+    (void)*(volatile const uint8_t *)NOT_CANONICAL;
+}
+
+static void fault_segment(void) {
+    cpu_load_data_segment(0x30); // beyond the GDT
+}
+
+static void fault_double(void) {
+    cpu_set_stack_and_push(NOT_CANONICAL);
+}
+
+static void fault_panic(void) {
+    port_panic("on purpose: %s", "fault panic");
+}
+
+static void fault_free(void) {
+    page_free(&strata.pages, pfn(0), 0);
+}
+
+static const struct {
+    const char *name, *what;
+    void (*run)(void);
+} kinds[] = {
+    {"read", "reads through a null pointer", fault_read},
+    {"write", "writes to the kernel's own code", fault_write},
+    {"execute", "jumps into data", fault_execute},
+    {"protection", "reads an address that is not canonical", fault_protection},
+    {"segment", "loads a segment that does not exist", fault_segment},
+    {"double", "loses its stack: a double fault", fault_double},
+    {"divide", "divides by zero", cpu_divide_by_zero},
+    {"opcode", "executes an undefined instruction", cpu_undefined},
+    {"breakpoint", "executes a breakpoint", cpu_breakpoint},
+    {"panic", "panics", fault_panic},
+    {"free", "frees a page that was never allocated", fault_free},
+};
+
+void fault_command(struct text *out, size_t count, char **arguments) {
+    (void)count;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (strcmp(kinds[i].name, arguments[0]) == 0) {
+            text_printf(out, "going wrong: %s\n", kinds[i].what);
+            kinds[i].run();
+        }
+    }
+    text_puts(out, "fault goes wrong on purpose, and the kernel stops; the ways are\n");
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        text_printf(out, "  %-12s %s\n", kinds[i].name, kinds[i].what);
+    }
+}

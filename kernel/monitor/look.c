@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+// Commands that show memory and change nothing.
+#include <check.h>
+#include <mm/report.h>
+#include <monitor/dump.h>
+#include <monitor/monitor.h>
+#include <monitor/whatis.h>
+#include <state.h>
+#include <string.h>
+
+static void raw_map(struct text *out) {
+    const struct efi_map *map = &strata.firmware_map;
+    text_printf(out, "firmware map: %lu bytes in steps of %u, version %u\n", map->bytes,
+                map->stride, map->version);
+    const uint8_t *bytes = map->descriptors;
+    for (uint64_t at = 0; map->stride != 0 && at < map->bytes; at += map->stride) {
+        text_printf(out, "%04lx:", at);
+        for (uint64_t i = at; i < at + map->stride && i < map->bytes; i++) {
+            text_printf(out, "%s%02x", i % 8 == 0 ? " " : "", bytes[i]);
+        }
+        text_puts(out, "\n");
+    }
+}
+
+static void map(struct text *out, size_t count, char **arguments) {
+    if (count == 0) {
+        report_efi_map(out, &strata.firmware_map);
+    } else if (strcmp(arguments[0], "raw") == 0) {
+        raw_map(out);
+    } else {
+        text_puts(out, "map shows the descriptors in words; map raw shows their bytes\n");
+    }
+}
+
+static void regions(struct text *out, size_t count, char **arguments) {
+    (void)count, (void)arguments;
+    report_regions(out, &strata.map);
+}
+
+static void findings(struct text *out, size_t count, char **arguments) {
+    (void)count, (void)arguments;
+    report_findings(out, &strata.map);
+}
+
+static void buddy(struct text *out, size_t count, char **arguments) {
+    (void)count, (void)arguments;
+    report_buddy(out, &strata.pages);
+}
+
+static void ledger(struct text *out, size_t count, char **arguments) {
+    (void)count, (void)arguments;
+    struct ledger now;
+    ledger_compute(&now, &strata.map, &strata.pages);
+    report_ledger(out, &now);
+}
+
+static void check(struct text *out, size_t count, char **arguments) {
+    (void)count, (void)arguments;
+    kernel_check(out, &strata);
+}
+
+static void dump(struct text *out, size_t count, char **arguments) {
+    if (count == 0) {
+        dump_text(out, &strata);
+    } else if (strcmp(arguments[0], "json") == 0) {
+        dump_json(out, &strata);
+    } else {
+        text_puts(out, "dump prints all reports; dump json prints them as records\n");
+    }
+}
+
+static void whatis(struct text *out, size_t count, char **arguments) {
+    (void)count;
+    uint64_t address;
+    if (monitor_number(out, "whatis", arguments[0], &address)) {
+        whatis_physical(out, &strata, paddr(address));
+    }
+}
+
+const struct monitor_command monitor_look_commands[] = {
+    {"map", "[raw]", "the firmware's memory map", 0, 1, map},
+    {"regions", "", "what Strata made of it", 0, 0, regions},
+    {"findings", "", "what is wrong with it", 0, 0, findings},
+    {"buddy", "", "free blocks by section and order", 0, 0, buddy},
+    {"ledger", "", "whose each byte of RAM is", 0, 0, ledger},
+    {"whatis", "ADDRESS", "a physical address, through every layer", 1, 1, whatis},
+    {"check", "", "every invariant of every structure", 0, 0, check},
+    {"dump", "[json]", "all reports, or all records", 0, 1, dump},
+    {0},
+};

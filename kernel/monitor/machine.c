@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// Commands about the machine rather than its memory.
+#include <mm/port.h>
+#include <monitor/fault.h>
+#include <monitor/monitor.h>
+#include <power.h>
+#include <state.h>
+#include <string.h>
+
+static void cpu(struct text *out, size_t count, char **arguments) {
+    (void)count, (void)arguments;
+    cpu_features_report(out, &strata.cpu);
+    text_printf(out, "  cr0 %lx  cr3 %lx  cr4 %lx, %u paging levels\n", cpu_read_cr0(),
+                cpu_read_cr3(), cpu_read_cr4(), strata.info->paging_levels);
+    text_printf(out, "  %lu stray interrupts; serial: %lu received bytes overrun\n",
+                strata.stray_interrupts, strata.serial.overruns);
+}
+
+static void phases(struct text *out, size_t count, char **arguments) {
+    (void)count, (void)arguments;
+    phases_report(out, &strata.phases);
+}
+
+static void options(struct text *out, size_t count, char **arguments) {
+    (void)count, (void)arguments;
+    const struct boot_options *given = &strata.info->options;
+    text_printf(out, "given: %s\n", given->text[0] != '\0' ? given->text : "nothing");
+    text_printf(out, "kaslr: %s\n", given->kaslr != 0 ? "on" : "off");
+    text_printf(out, "acpi: %s\n", given->acpi_keep != 0 ? "keep" : "reclaim");
+    text_printf(out, "special-purpose memory: %s\n", given->special_use != 0 ? "used" : "kept");
+    text_printf(out, "map written to the volume: %s\n", given->record != 0 ? "yes" : "no");
+    text_printf(out, "log level: %s\n", log_level_name(strata.log.level));
+    text_printf(out, "a panic ends QEMU: %s\n", given->exit_on_panic != 0 ? "yes" : "no");
+    text_printf(out, "bad memory: %u ranges\n", given->badram_count);
+    for (uint32_t i = 0; i < given->badram_count && i < BOOT_BADRAM_MAX; i++) {
+        text_printf(out, "  [0x%lx, 0x%lx)\n", given->badram[i].begin.value,
+                    given->badram[i].end.value);
+    }
+    text_printf(out, "run: %s\n", given->run[0] != '\0' ? given->run : "nothing");
+}
+
+static void loglevel(struct text *out, size_t count, char **arguments) {
+    for (unsigned level = PORT_ERROR; count == 1 && level <= PORT_DEBUG; level++) {
+        if (strcmp(arguments[0], log_level_name(level)) == 0) {
+            strata.log.level = level;
+            count = 0;
+        }
+    }
+    if (count == 1) {
+        text_puts(out, "a level is error, warning, info or debug\n");
+    } else {
+        text_printf(out, "log level: %s\n", log_level_name(strata.log.level));
+    }
+}
+
+static void poweroff(struct text *out, size_t count, char **arguments) {
+    (void)count, (void)arguments;
+    power_off(out, &strata);
+}
+
+static void reboot(struct text *out, size_t count, char **arguments) {
+    (void)count, (void)arguments;
+    power_reset(out, &strata);
+}
+
+const struct monitor_command monitor_machine_commands[] = {
+    {"cpu", "", "what the CPU is and can do", 0, 0, cpu},
+    {"phases", "", "how long each phase of the boot took", 0, 0, phases},
+    {"options", "", "the boot options, as understood", 0, 0, options},
+    {"loglevel", "[LEVEL]", "which log lines are shown", 0, 1, loglevel},
+    {"fault", "KIND", "goes wrong on purpose; fault help lists the ways", 1, 1, fault_command},
+    {"reboot", "", "resets the machine", 0, 0, reboot},
+    {"poweroff", "", "switches it off", 0, 0, poweroff},
+    {0},
+};

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// The monitor: commands over the serial line.
+//
+// A command is a row of a table: its name, its arguments as help shows them, one line of help and a
+// function. The tables are grouped by subject, each in its own file; monitor.c knows the groups.
+#pragma once
+
+#include <strata/text.h>
+
+#define MONITOR_PROMPT    "strata> "
+#define MONITOR_ARGUMENTS 8
+
+struct monitor_command {
+    const char *name;      // NULL ends a table
+    const char *arguments; // "ORDER [below ADDRESS]"; "" for none
+    const char *help;      // one line
+    size_t least, most;    // how many arguments
+    void (*run)(struct text *out, size_t count, char **arguments);
+};
+
+extern const struct monitor_command monitor_look_commands[];    // look.c
+extern const struct monitor_command monitor_change_commands[];  // change.c
+extern const struct monitor_command monitor_machine_commands[]; // machine.c
+
+// Executes one command line, which is changed. Says what is right when it is wrong.
+void monitor_execute(struct text *out, char *line);
+
+// Executes the commands in `list`, separated by ';', showing each behind a prompt.
+void monitor_execute_list(struct text *out, const char *list);
+
+// Reads commands from the serial line for ever. Stops the machine when there is no serial line.
+_Noreturn void monitor_loop(struct text *out);
+
+// For commands: reads an argument as a number, or says what is wrong with it and returns false.
+bool monitor_number(struct text *out, const char *name, const char *word, uint64_t *value);
