@@ -81,6 +81,7 @@ enum finding_rule {
     FINDING_BAD_ATTRIBUTES_TABLE,            // its header cannot be believed: not applied
     FINDING_ATTRIBUTES_ENTRY_OUTSIDE,        // of its runtime descriptor: not applied
     FINDING_BAD_CHECKSUM,                    // RSDP or a table
+    FINDING_BAD_TABLE,     // a table that cannot be read, or says an impossible length: not used
     FINDING_WINDOW_IN_RAM, // local APIC or ECAM window inside RAM: the window wins
     FINDING_RULE_COUNT_,
 };

@@ -25,6 +25,7 @@ static const char *const rule_names[FINDING_RULE_COUNT_] = {
     [FINDING_BAD_ATTRIBUTES_TABLE] = "bad-attributes-table",
     [FINDING_ATTRIBUTES_ENTRY_OUTSIDE] = "attributes-entry-outside",
     [FINDING_BAD_CHECKSUM] = "bad-checksum",
+    [FINDING_BAD_TABLE] = "bad-table",
     [FINDING_WINDOW_IN_RAM] = "window-in-ram",
 };
 

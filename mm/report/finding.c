@@ -152,6 +152,17 @@ static void print_whole_map(struct text *out, const struct finding *finding) {
     }
 }
 
+// `begin` is where it lies, `end` how far of it could be read, `detail` the length that it claims.
+static void print_bad_table(struct text *out, const struct finding *finding) {
+    if (finding->begin == finding->end) {
+        text_printf(out, "a table at 0x%lx does not lie in memory that the map names: not used",
+                    finding->begin);
+    } else {
+        text_printf(out, "table %s at 0x%lx cannot be the %lu bytes long that it says: not used",
+                    finding->name, finding->begin, finding->detail);
+    }
+}
+
 // The findings that are made after the conversion.
 static void print_later_check(struct text *out, const struct finding *finding) {
     switch (finding->rule) {
@@ -176,6 +187,9 @@ static void print_later_check(struct text *out, const struct finding *finding) {
         text_printf(out, "table %s ", finding->name);
         put_range(out, finding);
         text_puts(out, " has a wrong checksum");
+        break;
+    case FINDING_BAD_TABLE:
+        print_bad_table(out, finding);
         break;
     default:
         text_printf(out, "the %s window ", finding->name);
@@ -225,6 +239,7 @@ void finding_print(struct text *out, const struct finding *finding) {
     case FINDING_TABLE_IN_USABLE_MEMORY:
     case FINDING_BAD_ATTRIBUTES_TABLE:
     case FINDING_BAD_CHECKSUM:
+    case FINDING_BAD_TABLE:
     case FINDING_WINDOW_IN_RAM:
         print_later_check(out, finding);
         break;
