@@ -1,0 +1,743 @@
+// SPDX-License-Identifier: MIT
+// The walk, the audit, the copies and the reclaiming of ACPI memory, over tables that are right, and wrong in each way.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "acpi_board.h"
+#include <string.h>
+
+static int set_up(void **state) {
+    static struct board board;
+    board_create(&board);
+    board_tables(&board);
+    *state = &board;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    board_destroy(*state);
+    return 0;
+}
+
+static uint64_t number_at(uint64_t address, unsigned bytes) {
+    uint64_t value = 0;
+    memcpy(&value, board_at(address), bytes);
+    return value;
+}
+
+static enum acpi_table_state state_of(const struct board *board, uint64_t address) {
+    const struct acpi_table *table = board_known(board, address);
+    assert_non_null(table);
+    return table->state;
+}
+
+static void the_standard_machine_is_reclaimed(void **state) {
+    struct board *board = *state;
+    board_run(board);
+    assert_string_equal(board_summary(board),
+                        "acpi: 20 pages: 16 reclaimed, 4 pinned (BGRT image), tables copied 10 "
+                        "(9.2 KiB)");
+    assert_int_equal(board->map.finding_count, 0);
+    assert_int_equal(board->acpi.kind_pages[ACPI_PAGE_TABLE], 11);
+    assert_int_equal(board->acpi.kind_pages[ACPI_PAGE_UNREFERENCED], 5);
+    assert_int_equal(board_page(board, BOARD_IMAGE), PAGE_STATE_UNMANAGED);
+    assert_int_equal(board_page(board, BOARD_IMAGE + 3 * PAGE_SIZE), PAGE_STATE_UNMANAGED);
+    assert_int_equal(board_page(board, BOARD_IMAGE + 4 * PAGE_SIZE), PAGE_STATE_FREE);
+}
+
+// The firmware's tables are gone: readers find all they need from the new RSDP.
+static void readers_follow_the_new_pointers(void **state) {
+    struct board *board = *state;
+    board_run(board);
+    memset(board_at(BOARD_ACPI), 0xcc, BOARD_ACPI_END - BOARD_ACPI);
+    uint64_t rsdp = board->acpi.rsdp.value;
+    assert_memory_equal(board_at(rsdp), "RSD PTR ", 8);
+    assert_int_equal(number_at(rsdp + 15, 1), 2);
+    assert_int_equal(number_at(rsdp + 16, 4), 0);
+    uint64_t xsdt = number_at(rsdp + 24, 8);
+    assert_memory_equal(board_at(xsdt), "XSDT", 4);
+    assert_int_equal(number_at(xsdt + 4, 4), 36 + 7 * 8);
+    uint64_t fadt = number_at(xsdt + 36, 8);
+    assert_memory_equal(board_at(fadt), "FACP", 4);
+    assert_int_equal(number_at(fadt + 36, 4), BOARD_FACS);
+    uint64_t dsdt = number_at(fadt + 140, 8);
+    assert_int_equal(number_at(fadt + 40, 4), dsdt);
+    assert_memory_equal(board_at(dsdt), "DSDT", 4);
+    uint32_t length = 0;
+    assert_ptr_equal(acpi_table(&board->acpi, "DSDT", 0, &length), board_at(dsdt));
+    assert_int_equal(length, 8180);
+    assert_null(acpi_table(&board->acpi, "DSDT", 1, &length));
+    assert_memory_equal(board_at(number_at(xsdt + 36 + 6 * 8, 8)), "BGRT", 4);
+}
+
+static void keep_keeps_everything(void **state) {
+    struct board *board = *state;
+    board->input.keep = true;
+    board_run(board);
+    assert_string_equal(board_summary(board), "acpi: 20 pages: 0 reclaimed, 20 kept (acpi=keep), "
+                                              "tables copied 0 (0 bytes)");
+    assert_int_equal(board->acpi.rsdp.value, BOARD_RSDP);
+    uint32_t length = 0;
+    assert_ptr_equal(acpi_table(&board->acpi, "APIC", 0, &length), board_at(BOARD_MADT));
+}
+
+static void expect_kept(struct board *board, const char *reason) {
+    board_run(board);
+    assert_string_equal(board->acpi.kept, reason);
+    assert_int_equal(board->acpi.reclaimed_pages, 0);
+    assert_int_equal(board->acpi.copied_count, 0);
+}
+
+static void no_rsdp_keeps_everything(void **state) {
+    struct board *board = *state;
+    board->input.rsdp = paddr(0);
+    expect_kept(board, "the firmware names no RSDP");
+}
+
+static void an_rsdp_elsewhere_keeps_everything(void **state) {
+    struct board *board = *state;
+    board->input.rsdp = paddr(BOARD_SSDT);
+    expect_kept(board, "there is no RSDP where the firmware says");
+    board_destroy(board);
+    board_create(board);
+    board_tables(board);
+    board->input.rsdp = paddr(BOARD_ACPI_END + 0x100);
+    expect_kept(board, "the RSDP is not in memory that the firmware's map names");
+}
+
+static void a_bad_rsdp_keeps_everything(void **state) {
+    struct board *board = *state;
+    board_put(BOARD_RSDP + 9, 'X', 1);
+    board_put(BOARD_RSDP + 8, number_at(BOARD_RSDP + 8, 1) + 1, 1);
+    expect_kept(board, "the RSDP's checksum is wrong");
+    assert_int_equal(board_findings(board, FINDING_BAD_CHECKSUM), 1);
+}
+
+static void the_other_rsdp_is_tried(void **state) {
+    struct board *board = *state;
+    static const struct efi_guid acpi_1 = {
+        0xeb9d2d30, 0x2d88, 0x11d3, {0x9a, 0x16, 0x00, 0x90, 0x27, 0x3f, 0xc1, 0x4d}};
+    memcpy(board_at(BOARD_RSDP + 0x100), board_at(BOARD_RSDP), 36);
+    board_put(BOARD_RSDP, 0, 1);
+    board_configuration(board, acpi_1, BOARD_RSDP + 0x100);
+    board_run(board);
+    assert_null(board->acpi.defect);
+    assert_int_equal(board->acpi.reclaimed_pages, 16);
+}
+
+// Firmware publishes it under the GUID of ACPI 2.0 all the same.
+static void revision_0_uses_the_rsdt(void **state) {
+    struct board *board = *state;
+    board_put(BOARD_RSDP + 15, 0, 1);
+    board_put(BOARD_RSDP + 20, 0xdeadbeef, 4); // not the length yet, in this revision
+    board_seal_rsdp(BOARD_RSDP);
+    board_run(board);
+    assert_int_equal(board->acpi.revision, 0);
+    assert_null(board_known(board, BOARD_XSDT));
+    assert_int_equal(board->acpi.copied_count, 10);
+    assert_int_equal(board->acpi.reclaimed_pages, 16);
+    uint64_t xsdt = number_at(board->acpi.rsdp.value + 24, 8);
+    assert_memory_equal(board_at(xsdt), "XSDT", 4);
+    assert_int_equal(number_at(xsdt + 4, 4), 36 + 7 * 8);
+}
+
+static void a_bad_extended_checksum_leaves_the_rsdt(void **state) {
+    struct board *board = *state;
+    board_put(BOARD_RSDP + 33, 1, 1);
+    board_run(board);
+    assert_int_equal(state_of(board, BOARD_RSDP), ACPI_TABLE_BAD_CHECKSUM);
+    assert_int_equal(board_findings(board, FINDING_BAD_CHECKSUM), 1);
+    assert_int_equal(board->acpi.reclaimed_pages, 15);
+    assert_string_equal(board_summary(board),
+                        "acpi: 20 pages: 15 reclaimed, 5 pinned (BGRT image, RSDP: bad checksum), "
+                        "tables copied 10 (9.2 KiB)");
+}
+
+static void an_rsdp_of_odd_length(void **state) {
+    struct board *board = *state;
+    static const uint32_t lengths[] = {0, 20, 35, 4097, 0xffffffff};
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        board_destroy(board);
+        board_create(board);
+        board_tables(board);
+        board_put(BOARD_RSDP + 20, lengths[i], 4);
+        board_seal_rsdp(BOARD_RSDP);
+        board_run(board);
+        assert_int_equal(state_of(board, BOARD_RSDP), ACPI_TABLE_BAD_LENGTH);
+        assert_int_equal(board_findings(board, FINDING_BAD_TABLE), 1);
+        assert_int_equal(board->acpi.copied_count, 10);
+    }
+}
+
+static void a_bad_xsdt_leaves_the_rsdt(void **state) {
+    struct board *board = *state;
+    board_put(BOARD_XSDT + 9, number_at(BOARD_XSDT + 9, 1) + 1, 1);
+    board_run(board);
+    assert_int_equal(state_of(board, BOARD_XSDT), ACPI_TABLE_BAD_CHECKSUM);
+    assert_int_equal(board_findings(board, FINDING_BAD_CHECKSUM), 1);
+    assert_int_equal(board->acpi.copied_count, 10);
+    assert_int_equal(board_page(board, BOARD_XSDT), PAGE_STATE_UNMANAGED);
+    assert_int_equal(board->acpi.reclaimed_pages, 15);
+}
+
+static void two_bad_roots_keep_everything(void **state) {
+    struct board *board = *state;
+    board_put(BOARD_XSDT + 9, number_at(BOARD_XSDT + 9, 1) + 1, 1);
+    memcpy(board_at(BOARD_RSDT), "TSDR", 4); // a good checksum, but no RSDT
+    expect_kept(board, "neither XSDT nor RSDT can be trusted");
+}
+
+static void bad_tables_stay_and_are_not_trusted(void **state) {
+    struct board *board = *state;
+    static const uint64_t tables[] = {BOARD_FADT, BOARD_MADT, BOARD_HPET, BOARD_MCFG,
+                                      BOARD_SSDT, BOARD_SRAT, BOARD_BGRT};
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        board_destroy(board);
+        board_create(board);
+        board_tables(board);
+        char signature[5] = {0};
+        memcpy(signature, board_at(tables[i]), 4);
+        board_put(tables[i] + 30, number_at(tables[i] + 30, 1) ^ 0x10, 1);
+        board_run(board);
+        uint32_t length = 0;
+        assert_null(acpi_table(&board->acpi, signature, 0, &length));
+        assert_int_equal(board_findings(board, FINDING_BAD_CHECKSUM), 1);
+        assert_int_equal(board_page(board, tables[i]), PAGE_STATE_UNMANAGED);
+        assert_non_null(strstr(board_summary(board), "bad checksum"));
+    }
+}
+
+static void a_bad_dsdt_stays_and_the_fadt_points_to_it(void **state) {
+    struct board *board = *state;
+    board_put(BOARD_DSDT + 5000, number_at(BOARD_DSDT + 5000, 1) ^ 1, 1);
+    board_run(board);
+    assert_int_equal(state_of(board, BOARD_DSDT), ACPI_TABLE_BAD_CHECKSUM);
+    assert_int_equal(board->acpi.reclaimed_pages, 14);
+    uint64_t fadt = board_known(board, BOARD_FADT)->copy.value;
+    assert_int_equal(number_at(fadt + 140, 8), BOARD_DSDT);
+}
+
+// X_DSDT leads nowhere; the old field is right.
+static void the_old_dsdt_pointer_is_the_second_choice(void **state) {
+    struct board *board = *state;
+    board_put(BOARD_FADT + 140, BOARD_ACPI_END + 64, 8);
+    board_seal(BOARD_FADT);
+    board_run(board);
+    assert_int_equal(state_of(board, BOARD_DSDT), ACPI_TABLE_GOOD);
+    uint64_t fadt = board_known(board, BOARD_FADT)->copy.value;
+    assert_int_equal(number_at(fadt + 140, 8), board_known(board, BOARD_DSDT)->copy.value);
+}
+
+static void a_short_fadt_gets_a_low_dsdt(void **state) {
+    struct board *board = *state;
+    board_put(BOARD_FADT + 4, 116, 4);
+    board_seal(BOARD_FADT);
+    board_run(board);
+    uint64_t fadt = board_known(board, BOARD_FADT)->copy.value;
+    assert_int_equal(number_at(fadt + 4, 4), 116);
+    assert_int_equal(number_at(fadt + 40, 4), board_known(board, BOARD_DSDT)->copy.value);
+    assert_int_equal(board->acpi.reclaimed_pages, 16);
+}
+
+static void expect_bad_table(struct board *board, uint64_t address, enum acpi_table_state wrong,
+                             size_t findings) {
+    board_run(board);
+    assert_int_equal(state_of(board, address), wrong);
+    assert_int_equal(board_findings(board, FINDING_BAD_TABLE), findings);
+    assert_int_equal(board_known(board, address)->copy.value, 0);
+}
+
+static void a_table_shorter_than_its_header(void **state) {
+    struct board *board = *state;
+    board_put(BOARD_SSDT + 4, 35, 4);
+    expect_bad_table(board, BOARD_SSDT, ACPI_TABLE_BAD_LENGTH, 1);
+}
+
+static void a_table_of_absurd_length(void **state) {
+    struct board *board = *state;
+    board_put(BOARD_SSDT + 4, 0xfffffff0, 4);
+    expect_bad_table(board, BOARD_SSDT, ACPI_TABLE_BAD_LENGTH, 1);
+    assert_int_equal(board->acpi.reclaimed_pages, 15);
+}
+
+static void a_table_across_the_end_of_its_region(void **state) {
+    struct board *board = *state;
+    board_table(BOARD_ACPI_END - 100, "SSDT", 100);
+    board_put(BOARD_ACPI_END - 96, 101, 4);
+    board_add_entry(BOARD_XSDT, BOARD_ACPI_END - 100);
+    expect_bad_table(board, BOARD_ACPI_END - 100, ACPI_TABLE_BAD_LENGTH, 1);
+    assert_int_equal(board_known(board, BOARD_ACPI_END - 100)->held, 100);
+}
+
+static void a_header_across_the_end_of_its_region(void **state) {
+    struct board *board = *state;
+    board_add_entry(BOARD_XSDT, BOARD_ACPI_END - 20);
+    expect_bad_table(board, BOARD_ACPI_END - 20, ACPI_TABLE_UNREADABLE, 1);
+    assert_int_equal(board_page(board, BOARD_ACPI_END - 20), PAGE_STATE_UNMANAGED);
+}
+
+static void a_table_that_ends_with_its_region(void **state) {
+    struct board *board = *state;
+    board_table(BOARD_ACPI_END - 100, "SSDT", 100);
+    board_add_entry(BOARD_XSDT, BOARD_ACPI_END - 100);
+    board_run(board);
+    assert_int_equal(state_of(board, BOARD_ACPI_END - 100), ACPI_TABLE_GOOD);
+    assert_int_equal(board->acpi.copied_count, 11);
+}
+
+// A region's end is no table's end: NVS follows without a gap.
+static void a_table_across_two_regions(void **state) {
+    struct board *board = *state;
+    uint64_t address = BOARD_RESERVED - 64;
+    board_table(address, "SSDT", 128);
+    board_add_entry(BOARD_XSDT, address);
+    board_run(board);
+    assert_int_equal(state_of(board, address), ACPI_TABLE_GOOD);
+}
+
+static void unnamed_memory_is_not_read(void **state) {
+    struct board *board = *state;
+    static const uint64_t nowhere[] = {
+        BOARD_ACPI_END,    BOARD_UNCACHED,
+        BOARD_MMIO,        BOARD_END,
+        BOARD_END - 1,     0x1000,
+        0xa0000,           BOARD_BIOS + 128 * KIB - 1 - PAGE_SIZE * 32,
+        UINT64_MAX,        UINT64_MAX - 3,
+        UINT64_MAX << 12,  UINT64_C(1) << 63,
+        UINT64_C(1) << 52,
+    };
+    size_t count = sizeof(nowhere) / sizeof(nowhere[0]);
+    for (size_t i = 0; i < count; i++) {
+        board_add_entry(BOARD_XSDT, nowhere[i]);
+    }
+    board_run(board);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(state_of(board, nowhere[i]), ACPI_TABLE_UNREADABLE);
+    }
+    assert_int_equal(board_findings(board, FINDING_BAD_TABLE), count);
+    assert_int_equal(board->acpi.reclaimed_pages, 16);
+}
+
+static void overlapping_tables_are_both_copied(void **state) {
+    struct board *board = *state;
+    // The second table is the body of the first.
+    board_table(BOARD_SSDT + 64, "SSDT", 300);
+    board_seal(BOARD_SSDT);
+    board_add_entry(BOARD_XSDT, BOARD_SSDT + 64);
+    board_run(board);
+    assert_int_equal(board->acpi.copied_count, 11);
+    assert_int_equal(board->acpi.reclaimed_pages, 16);
+}
+
+static void an_xsdt_of_odd_length(void **state) {
+    struct board *board = *state;
+    board_put(BOARD_XSDT + 4, number_at(BOARD_XSDT + 4, 4) + 5, 4);
+    board_seal(BOARD_XSDT);
+    board_run(board);
+    assert_int_equal(board->acpi.copied_count, 10);
+}
+
+static void an_empty_xsdt(void **state) {
+    struct board *board = *state;
+    board_put(BOARD_XSDT + 4, 36, 4);
+    board_seal(BOARD_XSDT);
+    board_run(board);
+    assert_null(board->acpi.defect);
+    assert_int_equal(board->acpi.copied_count, 2);
+    assert_int_equal(board->acpi.reclaimed_pages, 20);
+}
+
+static void a_root_that_names_itself(void **state) {
+    struct board *board = *state;
+    board_add_entry(BOARD_XSDT, BOARD_XSDT);
+    board_add_entry(BOARD_XSDT, BOARD_RSDT);
+    board_add_entry(BOARD_XSDT, BOARD_RSDP);
+    board_run(board);
+    assert_int_equal(board->acpi.duplicate_entries, 3);
+    assert_int_equal(board->acpi.copied_count, 10);
+}
+
+static void duplicates_and_zeros_are_skipped(void **state) {
+    struct board *board = *state;
+    for (unsigned i = 0; i < 3; i++) {
+        board_add_entry(BOARD_XSDT, BOARD_MADT);
+        board_add_entry(BOARD_XSDT, 0);
+    }
+    board_run(board);
+    assert_int_equal(board->acpi.duplicate_entries, 3);
+    assert_int_equal(board->acpi.zero_entries, 3);
+    assert_int_equal(board->acpi.copied_count, 10);
+}
+
+static void misaligned_tables_are_read(void **state) {
+    struct board *board = *state;
+    board_table(BOARD_SECOND + 0x123, "SSDT", 77);
+    board_add_entry(BOARD_XSDT, BOARD_SECOND + 0x123);
+    board_run(board);
+    assert_int_equal(state_of(board, BOARD_SECOND + 0x123), ACPI_TABLE_GOOD);
+    assert_int_equal(board->acpi.copied_count, 11);
+}
+
+static void tables_by_hundreds(void **state) {
+    struct board *board = *state;
+    for (unsigned i = 0; i < 240; i++) {
+        uint64_t address = BOARD_BOOTSVC + i * 64;
+        board_table(address, "SSDT", 36 + i % 20);
+        board_add_entry(BOARD_XSDT, address);
+    }
+    board_run(board);
+    assert_int_equal(board->acpi.copied_count, 250);
+    assert_null(board->acpi.kept);
+    struct acpi_pin pin;
+    assert_false(acpi_next_pin(&board->acpi, paddr(BOARD_BOOTSVC), paddr(BOARD_ACPI), &pin));
+}
+
+static void more_tables_than_fit_keep_everything(void **state) {
+    struct board *board = *state;
+    for (unsigned i = 0; i < ACPI_TABLE_MAX; i++) {
+        uint64_t address = BOARD_BOOTSVC + i * 64;
+        board_table(address, "SSDT", 40);
+        board_add_entry(BOARD_XSDT, address);
+    }
+    expect_kept(board, "more tables than can be known");
+    struct acpi_pin pin;
+    assert_true(acpi_next_pin(&board->acpi, paddr(BOARD_LOADER), paddr(BOARD_MORE), &pin));
+    assert_int_equal(pin.begin.value, BOARD_LOADER);
+    assert_int_equal(pin.end.value, BOARD_MORE);
+    assert_string_equal(pin.reason, "more tables than can be known");
+    assert_false(acpi_next_pin(&board->acpi, paddr(BOARD_LOADER), paddr(BOARD_LOADER), &pin));
+}
+
+// 4,096 entries, all the same table; and one more entry than that.
+static void entries_by_thousands(void **state) {
+    struct board *board = *state;
+    for (unsigned more = 0; more < 2; more++) {
+        board_destroy(board);
+        board_create(board);
+        board_tables(board);
+        board_table(BOARD_BOOTSVC, "XSDT", 36 + (ACPI_ENTRY_MAX + more) * 8);
+        for (unsigned i = 0; i < ACPI_ENTRY_MAX + more; i++) {
+            board_put(BOARD_BOOTSVC + 36 + i * 8, BOARD_FADT, 8);
+        }
+        board_seal(BOARD_BOOTSVC);
+        board_put(BOARD_RSDP + 24, BOARD_BOOTSVC, 8);
+        board_seal_rsdp(BOARD_RSDP);
+        board_run(board);
+        assert_int_equal(board->acpi.duplicate_entries, ACPI_ENTRY_MAX - 1);
+        assert_int_equal(board->acpi.kept != NULL, more == 1);
+    }
+}
+
+static void a_table_in_usable_memory_is_kept_there(void **state) {
+    struct board *board = *state;
+    board_table(BOARD_MORE + 0x2100, "SSDT", 600);
+    board_add_entry(BOARD_XSDT, BOARD_MORE + 0x2100);
+    board_run(board);
+    assert_int_equal(board_findings(board, FINDING_TABLE_IN_USABLE_MEMORY), 1);
+    assert_int_equal(memmap_find(&board->map, paddr(BOARD_MORE + 0x2000))->class, MEMORY_KERNEL);
+    assert_int_equal(board_page(board, BOARD_MORE + 0x2000), PAGE_STATE_UNMANAGED);
+    assert_int_equal(board->acpi.copied_count, 11);
+}
+
+static void tables_in_boot_services_memory_are_copied(void **state) {
+    struct board *board = *state;
+    board_table(BOARD_BOOTSVC + 0x1ff0, "SSDT", 600);
+    board_add_entry(BOARD_XSDT, BOARD_BOOTSVC + 0x1ff0);
+    board_run(board);
+    struct acpi_pin pin;
+    assert_false(acpi_next_pin(&board->acpi, paddr(BOARD_BOOTSVC), paddr(BOARD_ACPI), &pin));
+    assert_int_equal(board->acpi.copied_count, 11);
+}
+
+static void tables_in_boot_services_memory_are_pinned(void **state) {
+    struct board *board = *state;
+    board->input.keep = true;
+    board_table(BOARD_BOOTSVC + 0x1ff0, "SSDT", 600);
+    board_table(BOARD_BOOTSVC + 0x5000, "SSDT", 60);
+    board_put(BOARD_BOOTSVC + 0x5009, 0, 1);
+    board_put(BOARD_BOOTSVC + 0x5030, 1, 1);
+    board_add_entry(BOARD_XSDT, BOARD_BOOTSVC + 0x1ff0);
+    board_add_entry(BOARD_XSDT, BOARD_BOOTSVC + 0x5000);
+    board_run(board);
+    struct acpi_pin pin;
+    assert_true(acpi_next_pin(&board->acpi, paddr(BOARD_BOOTSVC), paddr(BOARD_ACPI), &pin));
+    assert_int_equal(pin.begin.value, BOARD_BOOTSVC + 0x1000);
+    assert_int_equal(pin.end.value, BOARD_BOOTSVC + 0x3000);
+    assert_string_equal(pin.reason, "SSDT: not copied");
+    assert_true(acpi_next_pin(&board->acpi, pin.end, paddr(BOARD_ACPI), &pin));
+    assert_int_equal(pin.begin.value, BOARD_BOOTSVC + 0x5000);
+    assert_string_equal(pin.reason, "SSDT: bad checksum");
+    assert_false(acpi_next_pin(&board->acpi, pin.end, paddr(BOARD_ACPI), &pin));
+    // A range that begins inside what is pinned.
+    paddr_t inside = paddr(BOARD_BOOTSVC + 0x2000);
+    assert_true(acpi_next_pin(&board->acpi, inside, paddr(BOARD_ACPI), &pin));
+    assert_int_equal(pin.begin.value, inside.value);
+    assert_int_equal(pin.end.value, BOARD_BOOTSVC + 0x3000);
+}
+
+static void an_rsdp_in_the_bios_area(void **state) {
+    struct board *board = *state;
+    memcpy(board_at(BOARD_BIOS + 0x60), board_at(BOARD_RSDP), 36);
+    memset(board_at(BOARD_RSDP), 0, 36);
+    board->input.rsdp = paddr(BOARD_BIOS + 0x60);
+    board_run(board);
+    assert_null(board->acpi.defect);
+    assert_int_equal(board->acpi.tables[0].lies_in, MEMORY_CLASS_COUNT_);
+}
+
+static void the_facs_in_reclaim_memory_is_pinned(void **state) {
+    struct board *board = *state;
+    memcpy(board_at(BOARD_SECOND + 0x40), board_at(BOARD_FACS), 64);
+    board_put(BOARD_FADT + 36, BOARD_SECOND + 0x40, 4);
+    board_seal(BOARD_FADT);
+    board_run(board);
+    assert_string_equal(board_summary(board),
+                        "acpi: 20 pages: 15 reclaimed, 5 pinned (BGRT image, FACS), tables copied "
+                        "10 (9.2 KiB)");
+    assert_int_equal(board_page(board, BOARD_SECOND), PAGE_STATE_UNMANAGED);
+    assert_int_equal(board_page(board, BOARD_SECOND + PAGE_SIZE), PAGE_STATE_FREE);
+    uint64_t fadt = board_known(board, BOARD_FADT)->copy.value;
+    assert_int_equal(number_at(fadt + 36, 4), BOARD_SECOND + 0x40);
+}
+
+static void shared_pages_are_pinned(void **state) {
+    struct board *board = *state;
+    // The image begins in the SSDT's page, and a bad table lies in the SRAT's.
+    board_put(BOARD_BGRT + 40, BOARD_SSDT + 0xff0, 8);
+    board_seal(BOARD_BGRT);
+    memcpy(board_at(BOARD_SSDT + 0xff0), "BM\x20\x00\x00\x00", 6);
+    board_table(BOARD_SRAT + 0x200, "OEM1", 64);
+    board_put(BOARD_SRAT + 0x230, 0, 1);
+    board_put(BOARD_SRAT + 0x209, 0, 1);
+    board_add_entry(BOARD_XSDT, BOARD_SRAT + 0x200);
+    board_run(board);
+    assert_int_equal(board_page(board, BOARD_SSDT), PAGE_STATE_UNMANAGED);
+    assert_int_equal(board_page(board, BOARD_SSDT + PAGE_SIZE), PAGE_STATE_UNMANAGED);
+    assert_int_equal(board_page(board, BOARD_SRAT), PAGE_STATE_UNMANAGED);
+    assert_int_equal(board->acpi.kind_pages[ACPI_PAGE_PINNED], 3);
+    assert_int_equal(board->acpi.copied_count, 10);
+}
+
+static void an_image_without_a_header_pins_a_page(void **state) {
+    struct board *board = *state;
+    board_put(BOARD_IMAGE, 0, 2);
+    board_run(board);
+    assert_int_equal(board->acpi.kind_pages[ACPI_PAGE_PINNED], 1);
+    assert_true(board->acpi.data[1].guessed);
+}
+
+static void no_memory_keeps_everything(void **state) {
+    struct board *board = *state;
+    board_find(board);
+    // All that is free is taken, and one page of it given back: not enough.
+    pfn_t block = pfn(0);
+    while (page_alloc(&board->pages, 0, PAGE_ANYWHERE, PAGE_OWNER_TEST, &block) == PAGE_OK) {
+    }
+    page_free(&board->pages, block, 0);
+    uint64_t before = page_free_count(&board->pages);
+    board_reclaim(board);
+    assert_int_equal(page_free_count(&board->pages), before);
+    assert_string_equal(board_summary(board),
+                        "acpi: 20 pages: 0 reclaimed, 20 kept (no memory for the copies), tables "
+                        "copied 0 (0 bytes)");
+    uint32_t length = 0;
+    assert_ptr_equal(acpi_table(&board->acpi, "DSDT", 0, &length), board_at(BOARD_DSDT));
+    const struct acpi_table *xsdt = board_known(board, BOARD_XSDT);
+    assert_int_equal(xsdt->length, xsdt->held);
+}
+
+// Two pages in a row and a single one are all that is free, and all that the copies need.
+static void scattered_memory_serves(void **state) {
+    struct board *board = *state;
+    board_find(board);
+    pfn_t blocks[512];
+    size_t count = 0;
+    while (page_alloc(&board->pages, 0, PAGE_ANYWHERE, PAGE_OWNER_TEST, &blocks[count]) ==
+           PAGE_OK) {
+        count++;
+    }
+    page_free(&board->pages, pfn(BOARD_MORE / PAGE_SIZE), 0);
+    page_free(&board->pages, pfn(BOARD_MORE / PAGE_SIZE + 1), 0);
+    page_free(&board->pages, pfn(BOARD_MORE / PAGE_SIZE + 8), 0);
+    board_reclaim(board);
+    assert_null(board->acpi.kept);
+    assert_int_equal(board->acpi.buffer_count, 2);
+    assert_int_equal(page_free_count(&board->pages), board->acpi.reclaimed_pages);
+}
+
+static void a_table_that_changes_keeps_everything(void **state) {
+    struct board *board = *state;
+    board_find(board);
+    board_put(BOARD_SSDT + 100, number_at(BOARD_SSDT + 100, 1) + 1, 1);
+    board_reclaim(board);
+    assert_string_equal(board->acpi.kept, "a table changed before it was copied");
+    assert_int_equal(board->acpi.reclaimed_pages, 0);
+}
+
+static void pages_of_no_region_are_nothing_to_do(void **state) {
+    struct board *board = *state;
+    for (size_t i = 0; i < board->descriptor_count; i++) {
+        if (board->descriptors[i].type == EFI_ACPI_RECLAIM) {
+            board->descriptors[i].type = EFI_ACPI_NVS;
+        }
+    }
+    board_run(board);
+    assert_string_equal(board_summary(board),
+                        "acpi: 0 pages: 0 reclaimed, 0 pinned, tables copied 0 (0 bytes)");
+}
+
+static void windows_in_memory_win(void **state) {
+    struct board *board = *state;
+    board_put(BOARD_HPET + 44, BOARD_MORE + 0x4000, 8);
+    board_seal(BOARD_HPET);
+    board_put(BOARD_MADT + 36, BOARD_MORE + 0x8000, 4);
+    board_seal(BOARD_MADT);
+    board_put(BOARD_MCFG + 44, UINT64_MAX - 4096, 8); // wraps: no window
+    board_seal(BOARD_MCFG);
+    board_run(board);
+    assert_int_equal(board_findings(board, FINDING_WINDOW_IN_RAM), 2);
+    assert_int_equal(memmap_find(&board->map, paddr(BOARD_MORE + 0x4000))->class, MEMORY_MMIO);
+    assert_int_equal(memmap_find(&board->map, paddr(BOARD_MORE + 0x5000))->class, MEMORY_USABLE);
+    assert_int_equal(memmap_find(&board->map, paddr(BOARD_MORE + 0x8000))->class, MEMORY_MMIO);
+}
+
+static void an_ecam_window_in_memory_wins(void **state) {
+    struct board *board = *state;
+    board_put(BOARD_MCFG + 44, BOARD_USABLE, 8);
+    board_put(BOARD_MCFG + 52, 0x00000000, 4); // bus 0 alone: 1 MiB
+    board_seal(BOARD_MCFG);
+    board_run(board);
+    assert_int_equal(board_findings(board, FINDING_WINDOW_IN_RAM), 1);
+    assert_int_equal(memmap_find(&board->map, paddr(BOARD_USABLE))->class, MEMORY_MMIO);
+}
+
+static void runs_cover_the_regions(void **state) {
+    struct board *board = *state;
+    board_run(board);
+    uint64_t at = BOARD_ACPI;
+    uint64_t pages = 0;
+    for (size_t i = 0; i < board->acpi.run_count; i++) {
+        const struct acpi_run *run = &board->acpi.runs[i];
+        if (run->begin.value != at) {
+            assert_int_equal(at, BOARD_ACPI_END);
+            assert_int_equal(run->begin.value, BOARD_SECOND);
+        }
+        at = run->end.value;
+        pages += (run->end.value - run->begin.value) / PAGE_SIZE;
+    }
+    assert_int_equal(pages, 20);
+}
+
+// What a flip may change: nothing, or it is found. Whatever it is, board_reclaim's checks hold and nothing outside named
+// memory is read.
+static void flip(struct board *board, uint64_t address, uint8_t bits) {
+    board_destroy(board);
+    board_create(board);
+    board_tables(board);
+    *(uint8_t *)board_at(address) ^= bits;
+    board_run(board);
+    bool noticed = board->map.finding_count != 0 || board->acpi.defect != NULL;
+    bool same = board->acpi.reclaimed_pages == 16 && board->acpi.copied_count == 10;
+    if (!noticed && !same) {
+        fail_msg("0x%lx ^ 0x%x: %s", address, bits, board_summary(board));
+    }
+}
+
+static void each_flipped_byte_is_noticed(void **state) {
+    struct board *board = *state;
+    static const struct {
+        uint64_t address;
+        uint32_t bytes;
+    } parts[] = {
+        {BOARD_RSDP, 36}, {BOARD_XSDT, 92},  {BOARD_RSDT, 64}, {BOARD_FADT, 244},
+        {BOARD_DSDT, 40}, {BOARD_MADT, 120}, {BOARD_HPET, 56}, {BOARD_MCFG, 60},
+        {BOARD_SSDT, 40}, {BOARD_SRAT, 88},  {BOARD_BGRT, 56}, {BOARD_FACS, 64},
+    };
+    static const uint8_t bits[] = {0x01, 0x10, 0x80, 0xff};
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        for (uint32_t j = 0; j < parts[i].bytes; j++) {
+            for (size_t k = 0; k < sizeof(bits); k++) {
+                flip(board, parts[i].address + j, bits[k]);
+            }
+        }
+    }
+}
+
+// As above, with the checksum made good again: the value itself must be coped with.
+static void each_sealed_value_is_survived(void **state) {
+    struct board *board = *state;
+    static const uint64_t tables[] = {BOARD_XSDT, BOARD_FADT, BOARD_MADT, BOARD_HPET,
+                                      BOARD_MCFG, BOARD_SRAT, BOARD_BGRT};
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        for (uint32_t j = 36; j < 60; j++) {
+            for (unsigned bit = 0; bit < 8; bit++) {
+                board_destroy(board);
+                board_create(board);
+                board_tables(board);
+                *(uint8_t *)board_at(tables[i] + j) ^= (uint8_t)(1u << bit);
+                board_seal(tables[i]);
+                board_run(board);
+            }
+        }
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(the_standard_machine_is_reclaimed),
+        TEST(readers_follow_the_new_pointers),
+        TEST(keep_keeps_everything),
+        TEST(no_rsdp_keeps_everything),
+        TEST(an_rsdp_elsewhere_keeps_everything),
+        TEST(a_bad_rsdp_keeps_everything),
+        TEST(the_other_rsdp_is_tried),
+        TEST(revision_0_uses_the_rsdt),
+        TEST(a_bad_extended_checksum_leaves_the_rsdt),
+        TEST(an_rsdp_of_odd_length),
+        TEST(a_bad_xsdt_leaves_the_rsdt),
+        TEST(two_bad_roots_keep_everything),
+        TEST(bad_tables_stay_and_are_not_trusted),
+        TEST(a_bad_dsdt_stays_and_the_fadt_points_to_it),
+        TEST(the_old_dsdt_pointer_is_the_second_choice),
+        TEST(a_short_fadt_gets_a_low_dsdt),
+        TEST(a_table_shorter_than_its_header),
+        TEST(a_table_of_absurd_length),
+        TEST(a_table_across_the_end_of_its_region),
+        TEST(a_header_across_the_end_of_its_region),
+        TEST(a_table_that_ends_with_its_region),
+        TEST(a_table_across_two_regions),
+        TEST(unnamed_memory_is_not_read),
+        TEST(overlapping_tables_are_both_copied),
+        TEST(an_xsdt_of_odd_length),
+        TEST(an_empty_xsdt),
+        TEST(a_root_that_names_itself),
+        TEST(duplicates_and_zeros_are_skipped),
+        TEST(misaligned_tables_are_read),
+        TEST(tables_by_hundreds),
+        TEST(more_tables_than_fit_keep_everything),
+        TEST(entries_by_thousands),
+        TEST(a_table_in_usable_memory_is_kept_there),
+        TEST(tables_in_boot_services_memory_are_copied),
+        TEST(tables_in_boot_services_memory_are_pinned),
+        TEST(an_rsdp_in_the_bios_area),
+        TEST(the_facs_in_reclaim_memory_is_pinned),
+        TEST(shared_pages_are_pinned),
+        TEST(an_image_without_a_header_pins_a_page),
+        TEST(no_memory_keeps_everything),
+        TEST(scattered_memory_serves),
+        TEST(a_table_that_changes_keeps_everything),
+        TEST(pages_of_no_region_are_nothing_to_do),
+        TEST(windows_in_memory_win),
+        TEST(an_ecam_window_in_memory_wins),
+        TEST(runs_cover_the_regions),
+        TEST(each_flipped_byte_is_noticed),
+        TEST(each_sealed_value_is_survived),
+    };
+    return cmocka_run_group_tests_name("acpi", tests, NULL, NULL);
+}
