@@ -12,7 +12,9 @@
 #define PIT_GATE_SPEAKER  0x02
 #define PIT_GATE_FINISHED 0x20
 #define PIT_COUNT         11932 // 10 ms
-#define PIT_PATIENCE      1000000
+
+// Ticks after which the PIT is taken for dead: 40 ms at 5 GHz.
+#define PIT_PATIENCE UINT64_C(200000000)
 
 #define FALLBACK_KHZ UINT64_C(1000000)
 
@@ -41,14 +43,14 @@ static uint64_t khz_from_pit(void) {
     cpu_out8(PIT_COMMAND, PIT_ONE_SHOT_2);
     cpu_out8(PIT_CHANNEL_2, PIT_COUNT & 0xff);
     cpu_out8(PIT_CHANNEL_2, PIT_COUNT >> 8);
-    uint64_t begin = cpu_tsc();
-    unsigned patience = PIT_PATIENCE;
-    while ((cpu_in8(PIT_GATE) & PIT_GATE_FINISHED) == 0 && patience != 0) {
-        patience--;
+    bool running = (cpu_in8(PIT_GATE) & PIT_GATE_FINISHED) == 0, finished = false;
+    uint64_t begin = cpu_tsc(), ticks = 0;
+    while (!finished && ticks < PIT_PATIENCE) {
+        finished = (cpu_in8(PIT_GATE) & PIT_GATE_FINISHED) != 0;
+        ticks = cpu_tsc() - begin;
     }
-    uint64_t ticks = cpu_tsc() - begin;
     cpu_out8(PIT_GATE, gate);
-    return patience == 0 || patience == PIT_PATIENCE ? 0 : ticks * PIT_HZ / PIT_COUNT / 1000;
+    return running && finished ? ticks * PIT_HZ / PIT_COUNT / 1000 : 0;
 }
 
 void clock_calibrate(struct clock *clock) {

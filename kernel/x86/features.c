@@ -70,11 +70,8 @@ static void read_names(struct cpu_features *cpu) {
         id = cpu_cpuid(0x40000000, 0);
         store_name(cpu->hypervisor, id.ebx, id.ecx, id.edx);
     }
-    if (leaf_or_zero(0x80000004).eax == 0) {
-        return;
-    }
     for (uint32_t part = 0; part < 3; part++) {
-        id = cpu_cpuid(0x80000002 + part, 0);
+        id = leaf_or_zero(0x80000002 + part);
         memcpy(cpu->brand + 16 * part, &id, 16);
     }
 }
