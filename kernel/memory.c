@@ -2,11 +2,12 @@
 // From the firmware's map to a page allocator.
 //
 // Everything that could take memory away from the allocator is asked before there is one: the
-// loader's named ranges, bad frames, the framebuffer and the MTRRs.
+// loader's named ranges, bad frames, the framebuffer, the MTRRs, the ACPI tables.
 #include <memory.h>
 #include <mm/bootmem.h>
 #include <mm/port.h>
 #include <mm/report.h>
+#include <string.h>
 #include <x86/mtrr.h>
 
 #define CLAIM_MAX (BOOT_RANGE_MAX + BOOT_BADRAM_MAX)
@@ -91,11 +92,45 @@ static void check_framebuffer(struct kernel *kernel) {
     }
 }
 
+static void find_acpi(struct kernel *kernel) {
+    const struct boot_info *info = kernel->info;
+    const struct acpi_input input = {
+        .rsdp = info->rsdp,
+        .tables = port_direct_map(info->tables),
+        .table_count = info->table_count,
+        .direct_map_bytes = info->direct_map_bytes,
+        .keep = info->options.acpi_keep != 0,
+    };
+    acpi_find(&kernel->acpi, &input, &kernel->map);
+}
+
+// Header of the memory attributes table (UEFI 2.10, 4.6.4).
+struct attributes_header {
+    uint32_t version, entries, stride, flags;
+};
+
+static void check_attributes_table(struct kernel *kernel) {
+    paddr_t table = kernel->info->memory_attributes;
+    const struct memory_region *region = memmap_find(&kernel->map, table);
+    struct attributes_header header;
+    if (table.value == 0 || region == NULL || region->class >= MEMORY_MMIO ||
+        region->end.value - table.value < sizeof(header)) {
+        return;
+    }
+    memcpy(&header, port_direct_map(table), sizeof(header));
+    uint64_t bytes = sizeof(header) + (uint64_t)header.entries * header.stride;
+    uint64_t room = region->end.value - table.value;
+    memmap_check_attributes_table(&kernel->map, &kernel->firmware_map, port_direct_map(table),
+                                  bytes < room ? bytes : room);
+}
+
 void memory_init(struct kernel *kernel) {
     convert_map(kernel);
     phases_end(&kernel->phases, "map");
     check_mtrrs(kernel);
     check_framebuffer(kernel);
+    find_acpi(kernel);
+    check_attributes_table(kernel);
     phases_end(&kernel->phases, "tables");
     struct bootmem bootmem;
     bootmem_init(&bootmem, &kernel->map);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Power-off and reset: what PCs have had since the PC/AT.
+// Power-off and reset: ACPI first, then what PCs have had since the PC/AT.
+#include <acpi/power.h>
 #include <check.h>
 #include <panic.h>
 #include <power.h>
@@ -22,6 +23,8 @@ _Noreturn void power_off(struct text *out, struct kernel *kernel) {
     text_puts(out, "power off\n");
     serial_drain(&kernel->serial);
     panic_exit_emulator(kernel_broken(kernel) == NULL ? PANIC_EXIT_PASS : PANIC_EXIT_CHECK);
+    const char *reason = acpi_power_off(&kernel->acpi);
+    text_printf(out, "ACPI: %s\n", reason);
     give_up(out, kernel, "power off");
 }
 
@@ -42,6 +45,9 @@ static void keyboard_reset(void) {
 
 _Noreturn void power_reset(struct text *out, struct kernel *kernel) {
     text_puts(out, "reset\n");
+    serial_drain(&kernel->serial);
+    const char *reason = acpi_power_reset(&kernel->acpi);
+    text_printf(out, "ACPI: %s; trying the keyboard controller\n", reason);
     serial_drain(&kernel->serial);
     keyboard_reset();
     text_puts(out, "that did not work; trying port 0xcf9\n");

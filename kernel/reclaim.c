@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: MIT
 // Giving back what only the boot needed.
 //
-// Loader memory: the kernel stands on its own but for the ranges that the loader named, which are
-// MEMORY_KERNEL.
+// The order matters. Loader memory first: the kernel stands on its own but for the ranges that the
+// loader named, which are MEMORY_KERNEL. ACPI memory after its tables were copied. Boot services'
+// memory last, when everything that the kernel wants to keep from it is known.
 //   I1  the free count rises by exactly the pages given back (less what the allocator took of them
 //       for its own structures)
+//   I2  a page that something needs is never given back (acpi_next_pin)
 #include <memory.h>
 #include <mm/port.h>
+#include <string.h>
 
 // What became of the regions of one class.
 struct outcome {
-    uint64_t given_pages, refused_pages;
+    uint64_t given_pages, pinned_pages, refused_pages;
+    char bytes[160]; // of `reasons`
+    struct text_buffer reasons;
 };
 
 // One range to the page allocator; both the allocator and the map change, or neither.
@@ -29,6 +34,33 @@ static bool give(struct kernel *kernel, uint64_t begin, uint64_t end, enum memor
     return status == PAGE_OK;
 }
 
+// Each reason once.
+static void note_pin(struct outcome *outcome, const struct acpi_pin *pin) {
+    if (strstr(outcome->bytes, pin->reason) == NULL) {
+        text_printf(&outcome->reasons.text, "%s%s", outcome->pinned_pages == 0 ? "" : ", ",
+                    pin->reason);
+    }
+    outcome->pinned_pages += (pin->end.value - pin->begin.value) / PAGE_SIZE;
+}
+
+// Gives back [begin, end) but for its pins.
+static void give_around_pins(struct kernel *kernel, uint64_t begin, uint64_t end,
+                             enum memory_class class, struct outcome *outcome) {
+    while (begin < end) {
+        struct acpi_pin pin = {paddr(end), paddr(end), ""};
+        bool pinned = acpi_next_pin(&kernel->acpi, paddr(begin), paddr(end), &pin);
+        if (pin.begin.value > begin) {
+            uint64_t pages = (pin.begin.value - begin) / PAGE_SIZE;
+            bool given = give(kernel, begin, pin.begin.value, class);
+            *(given ? &outcome->given_pages : &outcome->refused_pages) += pages;
+        }
+        if (pinned) {
+            note_pin(outcome, &pin);
+        }
+        begin = pin.end.value;
+    }
+}
+
 // The first region of `class` that begins at or above `from`.
 static const struct memory_region *next_region(const struct memmap *map, enum memory_class class,
                                                uint64_t from) {
@@ -41,9 +73,11 @@ static const struct memory_region *next_region(const struct memmap *map, enum me
 }
 
 static void print_outcome(const char *name, const struct outcome *outcome) {
-    port_log(PORT_INFO, "%s: %lu pages: %lu reclaimed, %lu pinned", name,
-             outcome->given_pages + outcome->refused_pages, outcome->given_pages,
-             outcome->refused_pages);
+    port_log(PORT_INFO, "%s: %lu pages: %lu reclaimed, %lu pinned%s%s%s", name,
+             outcome->given_pages + outcome->pinned_pages + outcome->refused_pages,
+             outcome->given_pages, outcome->pinned_pages + outcome->refused_pages,
+             outcome->pinned_pages != 0 ? " (" : "", outcome->bytes,
+             outcome->pinned_pages != 0 ? ")" : "");
 }
 
 static uint64_t metadata_pages(struct kernel *kernel) {
@@ -56,13 +90,12 @@ static void reclaim_class(struct kernel *kernel, enum memory_class class, const 
     uint64_t metadata_before = metadata_pages(kernel);
     uint64_t free_before = page_free_count(&kernel->pages);
     struct outcome outcome = {0};
+    text_buffer_init(&outcome.reasons, outcome.bytes, sizeof(outcome.bytes));
     const struct memory_region *region;
     for (uint64_t at = 0; (region = next_region(&kernel->map, class, at)) != NULL;) {
         uint64_t begin = region->begin.value;
         at = region->end.value;
-        uint64_t pages = (at - begin) / PAGE_SIZE;
-        bool given = give(kernel, begin, at, class);
-        *(given ? &outcome.given_pages : &outcome.refused_pages) += pages;
+        give_around_pins(kernel, begin, at, class, &outcome);
     }
     print_outcome(name, &outcome);
     uint64_t expected = free_before + outcome.given_pages + metadata_before;
@@ -74,7 +107,20 @@ static void reclaim_class(struct kernel *kernel, enum memory_class class, const 
     }
 }
 
+static void reclaim_acpi(struct kernel *kernel) {
+    char line[160];
+    struct text_buffer summary;
+    acpi_reclaim(&kernel->acpi, &kernel->pages);
+    text_buffer_init(&summary, line, sizeof(line));
+    acpi_summary(&summary.text, &kernel->acpi);
+    port_log(PORT_INFO, "%s", line);
+}
+
 void memory_reclaim(struct kernel *kernel) {
     reclaim_class(kernel, MEMORY_LOADER, "loader");
     phases_end(&kernel->phases, "reclaim-loader");
+    reclaim_acpi(kernel);
+    phases_end(&kernel->phases, "reclaim-acpi");
+    reclaim_class(kernel, MEMORY_BOOTSVC, "boot services");
+    phases_end(&kernel->phases, "reclaim-bootsvc");
 }

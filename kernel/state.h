@@ -2,6 +2,7 @@
 // The running kernel: the one instance of everything that mm/ and kernel/ keep in structs.
 #pragma once
 
+#include <acpi/acpi.h>
 #include <clock.h>
 #include <devices/serial.h>
 #include <lib/backtrace.h>
@@ -26,6 +27,7 @@ struct kernel {
     struct efi_map firmware_map;
     struct memmap map;
     struct page_allocator pages;
+    struct acpi acpi;
 };
 
 extern struct kernel strata;

@@ -12,6 +12,8 @@ void dump_text(struct text *out, struct kernel *kernel) {
     report_efi_map(out, &kernel->firmware_map);
     report_regions(out, &kernel->map);
     report_findings(out, &kernel->map);
+    acpi_summary(out, &kernel->acpi);
+    text_puts(out, "\n");
     report_buddy(out, &kernel->pages);
     report_ledger(out, &ledger);
     phases_report(out, &kernel->phases);
@@ -45,6 +47,7 @@ void dump_json(struct text *out, struct kernel *kernel) {
     record_efi_map(out, &kernel->firmware_map);
     record_regions(out, &kernel->map);
     record_findings(out, &kernel->map);
+    acpi_records(out, &kernel->acpi);
     record_buddy(out, &kernel->pages);
     record_ledger(out, &ledger);
     phases_record(out, &kernel->phases);

@@ -8,9 +8,10 @@
 void dump_text(struct text *out, struct kernel *kernel);
 
 // One JSON object a line between "--- strata json ---" and "--- end ---": the records of
-// include/mm/report.h and phases.h, after
+// include/mm/report.h, phases.h and acpi/acpi.h, after
 //   {"record":"strata","version":"…","build":"…","cpu":"…","memory":"0x…","firmware":"…",
-//    "firmware_revision":65536,"uefi_revision":131142,"options":"…","check":"ok"}   (one line)
+//    "firmware_revision":65536,"uefi_revision":131142,"options":"…","check":"ok"}
+//    (one line)
 // "memory" is the RAM that the firmware described, in bytes; "check" is "ok" or the sentence that
 // does not hold.
 void dump_json(struct text *out, struct kernel *kernel);

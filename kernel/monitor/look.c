@@ -54,6 +54,11 @@ static void ledger(struct text *out, size_t count, char **arguments) {
     report_ledger(out, &now);
 }
 
+static void acpi(struct text *out, size_t count, char **arguments) {
+    (void)count, (void)arguments;
+    acpi_report(out, &strata.acpi);
+}
+
 static void check(struct text *out, size_t count, char **arguments) {
     (void)count, (void)arguments;
     kernel_check(out, &strata);
@@ -83,6 +88,7 @@ const struct monitor_command monitor_look_commands[] = {
     {"findings", "", "what is wrong with it", 0, 0, findings},
     {"buddy", "", "free blocks by section and order", 0, 0, buddy},
     {"ledger", "", "whose each byte of RAM is", 0, 0, ledger},
+    {"acpi", "", "the ACPI tables and what became of their memory", 0, 0, acpi},
     {"whatis", "ADDRESS", "a physical address, through every layer", 1, 1, whatis},
     {"check", "", "every invariant of every structure", 0, 0, check},
     {"dump", "[json]", "all reports, or all records", 0, 1, dump},
