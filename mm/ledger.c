@@ -5,7 +5,7 @@
 #include <string.h>
 
 const char *account_name(enum account account) {
-    static const char *const before[] = {"free", "kernel-image", "page-metadata"};
+    static const char *const before[] = {"free", "cached", "kernel-image", "page-metadata"};
     static const char *const after[] = {
         "reserved-ranges", "loader", "bootsvc", "acpi-tables", "nvs",
         "runtime",         "low",    "special", "unaccepted",  "bad",
@@ -73,6 +73,7 @@ static void add_classes(struct ledger *ledger, const struct memmap *map) {
 
 static void add_census(struct ledger *ledger, const struct page_census *census) {
     ledger->bytes[ACCOUNT_FREE] = census->free_pages * PAGE_SIZE;
+    ledger->bytes[ACCOUNT_CACHED] = census->cached_pages * PAGE_SIZE;
     ledger->bytes[ACCOUNT_RESERVED_RANGES] = census->reserved_pages * PAGE_SIZE;
     ledger->bytes[ACCOUNT_BAD] += census->bad_pages * PAGE_SIZE;
     ledger->bytes[ACCOUNT_PAGE_METADATA] += census->metadata_pages * PAGE_SIZE;
@@ -84,8 +85,9 @@ static void add_census(struct ledger *ledger, const struct page_census *census) 
 // Counters that are kept on the way, against what was counted.
 static const char *find_mismatch(const struct ledger *ledger, const struct memmap *map,
                                  struct page_allocator *allocator) {
-    if (page_free_count(allocator) * PAGE_SIZE != ledger->bytes[ACCOUNT_FREE]) {
-        return "the sections' counts of free pages disagree with the bitmaps";
+    if (page_free_count(allocator) * PAGE_SIZE !=
+        ledger->bytes[ACCOUNT_FREE] + ledger->bytes[ACCOUNT_CACHED]) {
+        return "the counts of free pages disagree with the bitmaps and the state bytes";
     }
     if (allocator->metadata_bytes != ledger->bytes[ACCOUNT_PAGE_METADATA]) {
         return "the allocator's count of its metadata disagrees with the map and the state bytes";

@@ -10,6 +10,7 @@
 
 enum account {
     ACCOUNT_FREE,
+    ACCOUNT_CACHED,       // free, in the CPUs' stacks
     ACCOUNT_KERNEL_IMAGE, // MEMORY_KERNEL: the image and the ranges the loader named
     ACCOUNT_PAGE_METADATA,
     ACCOUNT_OWNER_FIRST, // one for each page_owner from here

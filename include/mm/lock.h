@@ -21,6 +21,11 @@ static inline void lock_acquire_nested(struct lock *lock) {
     }
 }
 
+// Whether somebody holds it now: a hint.
+static inline bool lock_is_held(const struct lock *lock) {
+    return __atomic_load_n(&lock->held, __ATOMIC_RELAXED) != 0;
+}
+
 static inline void lock_release_nested(struct lock *lock) {
     __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
 }

@@ -15,6 +15,10 @@
 // block, of reserved memory or of no memory is caught always. A section that is wholly free or
 // wholly absent has no metadata at all.
 //
+// In front of the sections stand, for each CPU, a stack of single frames and a small one of 2 MiB
+// blocks: allocating is a pop and freeing a push, without a lock and without disabling interrupts.
+// An interrupt that finds its CPU's stack in use goes to the sections itself.
+//
 // Requests are served from the top of memory down, so low memory is spent last.
 // D. E. Knuth, The Art of Computer Programming vol. 1, 2.5 (the buddy system).
 #pragma once
@@ -67,6 +71,7 @@ enum page_state {
     PAGE_STATE_UNMANAGED, // not the allocator's: no RAM, or kept by somebody
     PAGE_STATE_FREE,      // in a free block
     PAGE_STATE_ALLOCATED, // in an allocated block
+    PAGE_STATE_CACHED,    // free, in a CPU's stack
     PAGE_STATE_RESERVED,  // taken out by page_reserve
     PAGE_STATE_BAD,       // taken out for good
     PAGE_STATE_METADATA,  // the allocator's own
@@ -81,6 +86,20 @@ struct page_info {
 
 struct section; // mm/page/section.h
 
+#define PAGE_STACK_FRAMES 128 // frames a CPU keeps at most
+#define PAGE_STACK_BATCH  64  // frames that a refill takes, and a flush gives back, under one lock
+#define PAGE_STACK_LARGE  4   // 2 MiB blocks a CPU keeps at most
+
+// What a CPU keeps for itself. Only that CPU touches it, and only while `gate` is its own.
+struct page_cpu {
+    _Alignas(64) uint32_t gate; // PAGE_GATE_…; 0: the stacks may be used
+    uint32_t frame_count, large_count;
+    int64_t stack_owned[PAGE_OWNER_COUNT_]; // pages allocated minus freed, through the stacks
+    int64_t owned_pages[PAGE_OWNER_COUNT_]; // the same, around the stacks (interrupts off)
+    uint64_t large[PAGE_STACK_LARGE];
+    uint64_t frames[PAGE_STACK_FRAMES]; // the oldest first
+};
+
 // The allocator. Fields are private to mm/page/.
 struct page_allocator {
     struct section *sections; // one for each GiB up to the end of RAM
@@ -89,9 +108,7 @@ struct page_allocator {
     uint64_t section_count;
     struct lock ranges;      // one change of a range at a time
     uint64_t metadata_bytes; // what the allocator took for itself
-    struct page_cpu {
-        _Alignas(64) int64_t owned_pages[PAGE_OWNER_COUNT_]; // allocated minus freed on this CPU
-    } cpus[PORT_CPU_MAX];
+    struct page_cpu cpus[PORT_CPU_MAX];
 };
 
 // How many bytes page_init takes from its caller for memory that ends at `ram_end`.  O(1).
@@ -135,7 +152,10 @@ enum page_status page_retire(struct page_allocator *allocator, pfn_t begin, pfn_
 // What the frame is.  O(orders), takes the section's lock.
 struct page_info page_inspect(struct page_allocator *allocator, pfn_t frame);
 
-// How much is free now.  O(sections).
+// Gives everything in this CPU's stacks back to the sections.  O(frames in them).
+void page_drain(struct page_allocator *allocator);
+
+// How much is free now, in the sections and in all CPUs' stacks.  O(sections + CPUs).
 uint64_t page_free_count(struct page_allocator *allocator);
 
 enum section_kind { SECTION_ABSENT, SECTION_WHOLE, SECTION_TAKEN, SECTION_SPLIT };
@@ -158,7 +178,7 @@ void page_section_report(struct page_allocator *allocator, uint64_t index,
 // Counted from the bitmaps and the state bytes, one section locked at a time: what the ledger
 // stands on.
 struct page_census {
-    uint64_t free_pages, reserved_pages, bad_pages, metadata_pages;
+    uint64_t free_pages, cached_pages, reserved_pages, bad_pages, metadata_pages;
     uint64_t owned_pages[PAGE_OWNER_COUNT_];
 };
 void page_census(struct page_allocator *allocator,

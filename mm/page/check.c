@@ -60,17 +60,9 @@ static const char *check_free_blocks(struct bitmap *bitmap, uint32_t span, uint6
 // census's sum.
 static const char *check_blocks(struct section *section) {
     for (uint32_t frame = 0; frame < section->span;) {
-        uint8_t state = section->state[frame];
-        uint32_t pages = 1;
-        if (state_is_head(state)) {
-            pages = 1u << state_order(state);
-            if ((frame & (pages - 1)) != 0) {
-                return "an allocated block is not aligned to its size";
-            }
-            if (frame + pages > section->span) {
-                return "an allocated block runs past the section's span";
-            }
-        } else if (state == STATE_NONE) {
+        uint8_t state = state_read(section, frame);
+        uint32_t pages = state_pages(state);
+        if (state == STATE_NONE) {
             int order = section_free_order(section, frame);
             if (order < 0) {
                 return "a frame is neither free nor in an allocated block";
@@ -79,9 +71,13 @@ static const char *check_blocks(struct section *section) {
             if ((frame & (pages - 1)) != 0) {
                 return "a free block overlaps the block before it";
             }
+        } else if ((frame & (pages - 1)) != 0) {
+            return "an allocated block is not aligned to its size";
+        } else if (frame + pages > section->span) {
+            return "an allocated block runs past the section's span";
         }
         for (uint32_t i = frame + 1; i < frame + pages && i < section->span; i++) {
-            if (section->state[i] != STATE_NONE) {
+            if (state_read(section, i) != STATE_NONE) {
                 return "a frame inside a block has a state of its own";
             }
         }
@@ -130,6 +126,7 @@ static const char *check_owners(const struct page_allocator *allocator,
         int64_t pages = 0;
         for (unsigned cpu = 0; cpu < PORT_CPU_MAX; cpu++) {
             pages += allocator->cpus[cpu].owned_pages[owner];
+            pages += allocator->cpus[cpu].stack_owned[owner];
         }
         if (pages != (int64_t)census->owned_pages[owner]) {
             return "an owner's counter disagrees with the state bytes";

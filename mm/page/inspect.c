@@ -13,10 +13,12 @@ const char *section_kind_name(enum section_kind kind) {
 }
 
 static enum page_state special_state(uint8_t state) {
-    return state == STATE_RESERVED   ? PAGE_STATE_RESERVED
-           : state == STATE_BAD      ? PAGE_STATE_BAD
-           : state == STATE_METADATA ? PAGE_STATE_METADATA
-                                     : PAGE_STATE_UNMANAGED;
+    return state == STATE_CACHED      ? PAGE_STATE_CACHED
+           : state == STATE_CACHED_2M ? PAGE_STATE_CACHED
+           : state == STATE_RESERVED  ? PAGE_STATE_RESERVED
+           : state == STATE_BAD       ? PAGE_STATE_BAD
+           : state == STATE_METADATA  ? PAGE_STATE_METADATA
+                                      : PAGE_STATE_UNMANAGED;
 }
 
 static struct page_info allocated(uint64_t block, uint8_t head) {
@@ -33,7 +35,6 @@ static struct page_info inspect_split(struct section *section, uint64_t base, ui
     if (frame >= section->span) {
         return info;
     }
-    uint8_t state = section->state[frame];
     int order = section_free_order(section, frame);
     if (order >= 0) {
         info.state = PAGE_STATE_FREE;
@@ -41,12 +42,14 @@ static struct page_info inspect_split(struct section *section, uint64_t base, ui
         info.block = pfn(base + align_down(frame, UINT64_C(1) << order));
         return info;
     }
-    uint32_t block =
-        state > STATE_NONE && !state_is_head(state) ? UINT32_MAX : section_block_of(section, frame);
-    if (block != UINT32_MAX) {
-        return allocated(base + block, section->state[block]);
+    uint32_t block = section_block_of(section, frame);
+    uint8_t state = block == UINT32_MAX ? STATE_UNMANAGED : state_read(section, block);
+    if (state_is_head(state)) {
+        return allocated(base + block, state);
     }
     info.state = special_state(state);
+    info.block = block == UINT32_MAX ? info.block : pfn(base + block);
+    info.order = state == STATE_CACHED_2M ? BITMAP_ORDERS - 1 : 0;
     return info;
 }
 
@@ -77,6 +80,12 @@ uint64_t page_free_count(struct page_allocator *allocator) {
     uint64_t pages = 0;
     for (uint64_t i = 0; i < allocator->section_count; i++) {
         pages += __atomic_load_n(&allocator->sections[i].free_pages, __ATOMIC_RELAXED);
+    }
+    for (unsigned cpu = 0; cpu < PORT_CPU_MAX; cpu++) {
+        const struct page_cpu *at = &allocator->cpus[cpu];
+        pages += __atomic_load_n(&at->frame_count, __ATOMIC_RELAXED);
+        pages += (uint64_t)__atomic_load_n(&at->large_count, __ATOMIC_RELAXED)
+                 << (BITMAP_ORDERS - 1);
     }
     return pages;
 }
@@ -126,10 +135,9 @@ void page_section_report(struct page_allocator *allocator, uint64_t index,
 bool section_census(struct section *section, struct page_census *census) {
     uint32_t frame = 0;
     while (frame < section->span) {
-        uint8_t state = section->state[frame];
-        uint32_t pages = 1;
+        uint8_t state = state_read(section, frame);
+        uint32_t pages = state_pages(state);
         if (state_is_head(state)) {
-            pages = 1u << state_order(state);
             census->owned_pages[state_owner(state)] += pages;
         } else if (state == STATE_NONE) {
             int order = section_free_order(section, frame);
@@ -139,6 +147,8 @@ bool section_census(struct section *section, struct page_census *census) {
             pages = 1u << order;
             census->free_pages += pages;
         } else {
+            bool cached = state == STATE_CACHED || state == STATE_CACHED_2M;
+            census->cached_pages += cached ? pages : 0;
             census->reserved_pages += state == STATE_RESERVED;
             census->bad_pages += state == STATE_BAD;
             census->metadata_pages += state == STATE_METADATA;

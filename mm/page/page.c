@@ -1,24 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Allocating and freeing blocks. include/mm/page.h has the concept, section.h the structure.
-//
-// Low memory is spent last: a request is served from above 4 GiB, else from above 16 MiB, else from
-// anywhere below its ceiling. In each of these zones the highest section serves it that has, in
-// this order, so that large blocks stay whole and untouched sections untouched,
-//   1. a block smaller than 2 MiB that will do
-//   2. blocks of 2 MiB
-//   3. everything: it is wholly free, and its metadata is made now
-// For 1 GiB it is 3, then 2 (where a section may be free but for its own metadata, which goes).
-// The two-byte hints are read without locks; what they promise is tried under the lock.
+// Allocating and freeing blocks: the way through the CPU's stacks, and the way around them.
+// include/mm/page.h has the concept, section.h the structure, search.c the policy, stack.h the
+// stacks.
 //
 // Never: a write to the memory that is handed out.
-#include "internal.h"
+#include "search.h"
+#include "stack.h"
 
 #include <mm/assert.h>
-#include <string.h>
-
-// Hints are scanned four at a time.
-typedef uint64_t __attribute__((may_alias)) hint_word_t;
-#define HINTS_IN_WORD 4
 
 const char *page_owner_name(enum page_owner owner) {
     static const char *const names[PAGE_OWNER_COUNT_] = {
@@ -35,160 +24,103 @@ const char *page_status_name(enum page_status status) {
     return status < sizeof(names) / sizeof(names[0]) ? names[status] : "?";
 }
 
-// The last section in [lowest, *index) whose hint has a bit of `mask`.
-static bool last_section_with(const struct page_allocator *allocator, uint16_t mask,
-                              uint64_t lowest, uint64_t *index) {
-    const hint_word_t *words = (const hint_word_t *)allocator->hints;
-    uint64_t wide = mask * UINT64_C(0x0001000100010001);
-    for (uint64_t at = *index; at > lowest;) {
-        uint64_t word = (at - 1) / HINTS_IN_WORD;
-        unsigned within = (unsigned)(at - word * HINTS_IN_WORD);
-        uint64_t found =
-            __atomic_load_n(&words[word], __ATOMIC_RELAXED) & wide & bits_up_to(16 * within - 1);
-        if (found != 0) {
-            *index = word * HINTS_IN_WORD + bit_last(found) / 16;
-            return *index >= lowest;
-        }
-        at = word * HINTS_IN_WORD;
+#define LARGE_ORDER (BITMAP_ORDERS - 1)
+
+// The section that a frame lies in, when it has a state byte for it; else NULL.
+static struct section *section_with(struct page_allocator *allocator, pfn_t frame) {
+    uint64_t index = frame.value >> SECTION_SHIFT;
+    if (index >= allocator->section_count) {
+        return NULL;
     }
-    return false;
+    struct section *section = &allocator->sections[index];
+    return (frame.value & (SECTION_FRAMES - 1)) < section->span ? section : NULL;
 }
 
-bool page_split_whole(struct page_allocator *allocator, uint64_t index, struct piece avoid) {
-    struct section *section = &allocator->sections[index];
-    uint32_t pages = (uint32_t)(section_metadata_bytes(SECTION_FRAMES) >> PAGE_SHIFT);
-    bool at_end = avoid.end <= SECTION_FRAMES - pages;
-    if (!at_end && avoid.begin < pages) {
+// Pops a frame, or a 2 MiB block, for an owner. False when the stack is in use or empty for good.
+static bool pop(struct page_allocator *allocator, unsigned order, enum page_owner owner,
+                pfn_t *out) {
+    struct page_cpu *cpu = &allocator->cpus[port_cpu()];
+    if (!page_gate_enter(cpu)) {
         return false;
     }
-    uint32_t first = at_end ? (uint32_t)SECTION_FRAMES - pages : 0;
-    void *storage = port_direct_map(paddr_of(pfn(section_base(index) + first)));
-    section_open(section, storage, SECTION_FRAMES, STATE_NONE);
-    section->own_metadata = at_end;
-    memset(section->state + first, STATE_METADATA, pages);
-    section_put_range(section, at_end ? 0 : pages, at_end ? first : (uint32_t)SECTION_FRAMES);
-    __atomic_fetch_add(&allocator->metadata_bytes, (uint64_t)pages << PAGE_SHIFT, __ATOMIC_RELAXED);
+    uint32_t *count = order == 0 ? &cpu->frame_count : &cpu->large_count;
+    if (*count == 0 && (order != 0 || !page_stack_refill(allocator, cpu))) {
+        page_gate_leave(cpu);
+        return false;
+    }
+    uint64_t frame = (order == 0 ? cpu->frames : cpu->large)[--*count];
+    struct section *section = &allocator->sections[frame >> SECTION_SHIFT];
+    state_write(section, frame & (SECTION_FRAMES - 1), state_of(order, owner));
+    cpu->stack_owned[owner] += 1 << order;
+    page_gate_leave(cpu);
+    *out = pfn(frame);
     return true;
 }
 
-// Whether a SPLIT section is free but for its own metadata at its end.
-static bool is_idle(const struct section *section) {
-    uint64_t pages = section_metadata_bytes(SECTION_FRAMES) >> PAGE_SHIFT;
-    return section->own_metadata && section->free_pages == SECTION_FRAMES - pages;
-}
-
-// Drops the metadata of an idle section: it is WHOLE again.
-static void make_whole(struct page_allocator *allocator, struct section *section) {
-    section->kind = SECTION_WHOLE;
-    section->bitmap = NULL;
-    section->state = NULL;
-    section->own_metadata = false;
-    section->span = 0;
-    section->free_pages = SECTION_FRAMES;
-    __atomic_fetch_sub(&allocator->metadata_bytes, section_metadata_bytes(SECTION_FRAMES),
-                       __ATOMIC_RELAXED);
+// Pushes what was allocated with this order. False when the stack is in use or full (2 MiB blocks),
+// or the block is not what the caller says.
+static bool push(struct page_allocator *allocator, pfn_t block, unsigned order) {
+    struct section *section = section_with(allocator, block);
+    struct page_cpu *cpu = &allocator->cpus[port_cpu()];
+    if (section == NULL || !page_gate_enter(cpu)) {
+        return false;
+    }
+    uint32_t frame = block.value & (SECTION_FRAMES - 1);
+    unsigned owner = (unsigned)state_read(section, frame) - state_of(order, 0);
+    bool room = order == 0 || cpu->large_count < PAGE_STACK_LARGE;
+    if (owner >= PAGE_OWNER_COUNT_ || !room) {
+        page_gate_leave(cpu);
+        return false;
+    }
+    state_write(section, frame, order == 0 ? STATE_CACHED : STATE_CACHED_2M);
+    cpu->stack_owned[owner] -= 1 << order;
+    if (order == 0) {
+        if (cpu->frame_count == PAGE_STACK_FRAMES) {
+            page_stack_flush(allocator, cpu);
+        }
+        cpu->frames[cpu->frame_count++] = block.value;
+    } else {
+        cpu->large[cpu->large_count++] = block.value;
+    }
+    page_gate_leave(cpu);
+    return true;
 }
 
 static void count_owned(struct page_allocator *allocator, enum page_owner owner, int64_t pages) {
+    unsigned long flags = port_irq_save();
     allocator->cpus[port_cpu()].owned_pages[owner] += pages;
+    port_irq_restore(flags);
 }
 
-// A request, as the search passes it down. The block may lie in the frames [floor, limit).
-struct search {
-    unsigned order;
-    enum page_owner owner;
-    uint64_t floor, limit;
-};
-
-static struct bounds bounds_in(const struct search *search, uint64_t index) {
-    uint64_t base = section_base(index), room = search->limit - base;
-    return (struct bounds){
-        (uint32_t)(search->floor > base ? search->floor - base : 0),
-        (uint32_t)(room < SECTION_FRAMES ? room : SECTION_FRAMES),
+// Around the stacks.
+static bool alloc_from_sections(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
+                                enum page_owner owner, pfn_t *out) {
+    struct search search = {
+        .order = order,
+        .max = 1,
+        .state = state_of(order, owner),
+        .limit = ceiling.value >> PAGE_SHIFT,
     };
-}
-
-// Takes a block from a locked section; false when it has none.
-static bool take_locked(struct page_allocator *allocator, uint64_t index,
-                        const struct search *search, uint32_t *frame) {
-    struct section *section = &allocator->sections[index];
-    struct bounds bounds = bounds_in(search, index);
-    bool all =
-        search->order == PAGE_ORDER_MAX && bounds.floor == 0 && bounds.limit == SECTION_FRAMES;
-    if (all && section->kind == SECTION_SPLIT && is_idle(section)) {
-        make_whole(allocator, section);
-    }
-    if (section->kind == SECTION_WHOLE && all) {
-        section->kind = SECTION_TAKEN;
-        section->taken_state = state_of(search->order, search->owner);
-        section->free_pages = 0;
-        *frame = 0;
-        return true;
-    }
-    if (section->kind == SECTION_WHOLE && bounds.limit >= 1u << search->order &&
-        search->order != PAGE_ORDER_MAX) {
-        page_split_whole(allocator, index, (struct piece){0, 0});
-    }
-    if (section->kind != SECTION_SPLIT || !section_take(section, search->order, bounds, frame)) {
+    if (page_take(allocator, search, &out->value) == 0) {
         return false;
     }
-    section->state[*frame] = state_of(search->order, search->owner);
+    count_owned(allocator, owner, INT64_C(1) << order);
     return true;
-}
-
-// Tries the sections whose hint has a bit of `mask`, from the top down.
-static bool take_from(struct page_allocator *allocator, uint16_t mask, const struct search *search,
-                      pfn_t *out) {
-    uint64_t index = (search->limit + SECTION_FRAMES - 1) >> SECTION_SHIFT;
-    uint64_t lowest = search->floor >> SECTION_SHIFT;
-    while (last_section_with(allocator, mask, lowest, &index)) {
-        struct section *section = &allocator->sections[index];
-        uint32_t frame;
-        unsigned long flags = lock_acquire(&section->lock);
-        bool taken = take_locked(allocator, index, search, &frame);
-        if (taken) {
-            count_owned(allocator, search->owner, INT64_C(1) << search->order);
-        }
-        page_update_hint(allocator, index);
-        lock_release(&section->lock, flags);
-        if (taken) {
-            *out = pfn(section_base(index) + frame);
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool take_from_zone(struct page_allocator *allocator, const struct search *search,
-                           pfn_t *out) {
-    const uint16_t largest = 1u << (BITMAP_ORDERS - 1);
-    const uint16_t small = (uint16_t)((largest - 1) >> search->order << search->order);
-    if (small != 0 && take_from(allocator, small, search, out)) {
-        return true;
-    }
-    if (search->order == PAGE_ORDER_MAX && take_from(allocator, HINT_WHOLE, search, out)) {
-        return true;
-    }
-    return take_from(allocator, largest, search, out) ||
-           take_from(allocator, HINT_WHOLE, search, out);
 }
 
 enum page_status page_alloc(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
                             enum page_owner owner, pfn_t *out) {
-    static const uint64_t floors[] = {4 * GIB >> PAGE_SHIFT, 16 * MIB >> PAGE_SHIFT, 0};
     if (order > PAGE_ORDER_MAX || owner >= PAGE_OWNER_COUNT_) {
         return PAGE_BAD_REQUEST;
     }
-    uint64_t end = section_base(allocator->section_count);
-    uint64_t limit = ceiling.value >> PAGE_SHIFT;
-    struct search search = {order, owner, 0, limit < end ? limit : end};
-    for (unsigned zone = 0; zone < sizeof(floors) / sizeof(floors[0]); zone++) {
-        search.floor = floors[zone];
-        if (search.floor < search.limit && take_from_zone(allocator, &search, out)) {
-            return PAGE_OK;
-        }
+    bool stacked = (order == 0 || order == LARGE_ORDER) && ceiling.value == PAGE_ANYWHERE.value;
+    if ((stacked && pop(allocator, order, owner, out)) ||
+        alloc_from_sections(allocator, order, ceiling, owner, out)) {
+        return PAGE_OK;
     }
-    return PAGE_NO_MEMORY;
+    // What this CPU keeps back may be what is missing.
+    page_drain(allocator);
+    return alloc_from_sections(allocator, order, ceiling, owner, out) ? PAGE_OK : PAGE_NO_MEMORY;
 }
 
 // Says what is wrong with a free, and stops.
@@ -213,6 +145,9 @@ static _Noreturn void misuse(struct page_allocator *allocator, pfn_t block, unsi
         port_panic("page_free: frame 0x%lx, order %u: it is inside a block, frame 0x%lx of order "
                    "%u for %s",
                    frame, order, info.block.value, info.order, page_owner_name(info.owner));
+    case PAGE_STATE_CACHED:
+        port_panic("page_free: frame 0x%lx, order %u: double free: it lies in a CPU's stack", frame,
+                   order);
     case PAGE_STATE_RESERVED:
         port_panic("page_free: frame 0x%lx, order %u: it is reserved", frame, order);
     case PAGE_STATE_BAD:
@@ -233,7 +168,7 @@ static bool free_locked(struct page_allocator *allocator, struct section *sectio
     uint8_t first = state_of(order, 0);
     uint8_t state = section->taken_state;
     if (section->kind == SECTION_SPLIT && frame < section->span) {
-        state = section->state[frame];
+        state = state_read(section, frame);
     } else if (section->kind != SECTION_TAKEN || frame != 0) {
         return false;
     }
@@ -253,6 +188,9 @@ static bool free_locked(struct page_allocator *allocator, struct section *sectio
 }
 
 void page_free(struct page_allocator *allocator, pfn_t block, unsigned order) {
+    if ((order == 0 || order == LARGE_ORDER) && push(allocator, block, order)) {
+        return;
+    }
     uint64_t index = block.value >> SECTION_SHIFT;
     if (index >= allocator->section_count || order > PAGE_ORDER_MAX) {
         misuse(allocator, block, order);

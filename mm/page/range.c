@@ -221,6 +221,7 @@ static enum page_status change_range(struct page_allocator *allocator, pfn_t beg
     if (begin.value >= end.value || end.value > section_base(allocator->section_count)) {
         return PAGE_BAD_REQUEST;
     }
+    page_drain(allocator); // what this CPU keeps back is free
     unsigned long flags = lock_acquire(&allocator->ranges);
     enum page_status status = PAGE_NO_MEMORY;
     if (prepare_all(allocator, begin, end, change)) {

@@ -150,6 +150,46 @@ bool section_take(struct section *section, unsigned order, struct bounds bounds,
     return taken;
 }
 
+// Takes up to `max` of the highest blocks of order 0 in the last word that has any.
+static unsigned take_from_word(struct bitmap *bitmap, unsigned max, uint32_t *frames) {
+    uint32_t word = bitmap_last(bitmap, 0) / 64;
+    uint64_t bits = bitmap_words(bitmap, 0)[word], taken = 0;
+    unsigned count = 0;
+    while (count < max && bits != taken) {
+        unsigned bit = bit_last(bits & ~taken);
+        taken |= UINT64_C(1) << bit;
+        frames[count++] = word * 64 + bit;
+    }
+    bitmap_clear_bits(bitmap, 0, word, taken);
+    return count;
+}
+
+// Takes the highest block of 2^order frames and lists its frames from the last to the first.
+static unsigned take_as_frames(struct section *section, unsigned order, uint32_t *frames) {
+    uint32_t first, size = 1u << order;
+    take_small(section, order, 0, SECTION_FRAMES - size, &first);
+    for (uint32_t i = 0; i < size; i++) {
+        frames[i] = first + size - 1 - i;
+    }
+    return size;
+}
+
+unsigned section_take_frames(struct section *section, unsigned max, uint32_t *frames) {
+    struct bitmap *bitmap = section->bitmap;
+    unsigned count = 0;
+    while (count < max && bitmap->orders != 0) {
+        unsigned order = (unsigned)__builtin_ctz(bitmap->orders);
+        if (order == 0) {
+            count += take_from_word(bitmap, max - count, frames + count);
+            continue;
+        }
+        unsigned fits = 31u - (unsigned)__builtin_clz(max - count);
+        count += take_as_frames(section, order < fits ? order : fits, frames + count);
+    }
+    section->free_pages -= count;
+    return count;
+}
+
 void section_put(struct section *section, uint32_t frame, unsigned order) {
     struct bitmap *bitmap = section->bitmap;
     section->free_pages += 1u << order;
@@ -221,8 +261,8 @@ void section_take_range(struct section *section, uint32_t begin, uint32_t end) {
 uint32_t section_block_of(const struct section *section, uint32_t frame) {
     for (unsigned order = 0; order <= PAGE_ORDER_MAX; order++) {
         uint32_t head = (uint32_t)align_down(frame, UINT64_C(1) << order);
-        uint8_t state = section->state[head];
-        if (state_is_head(state) && head + (1u << state_order(state)) > frame) {
+        uint8_t state = state_read(section, head);
+        if (state != STATE_NONE && head + state_pages(state) > frame) {
             return head;
         }
     }

@@ -30,6 +30,8 @@
 #include <mm/page.h>
 
 #define STATE_NONE      0
+#define STATE_CACHED    250 // one frame in a CPU's stack
+#define STATE_CACHED_2M 251 // the first frame of a 2 MiB block in a CPU's stack
 #define STATE_METADATA  252
 #define STATE_BAD       253
 #define STATE_RESERVED  254
@@ -46,6 +48,17 @@ struct section {
     uint8_t *state;
 };
 
+// A state byte changes without the section's lock in one case: a frame (or a block of 2 MiB) that
+// goes between its owner and a CPU's stack. Those who walk the bytes meanwhile read them with
+// state_read.
+static inline uint8_t state_read(const struct section *section, uint32_t frame) {
+    return __atomic_load_n(&section->state[frame], __ATOMIC_RELAXED);
+}
+
+static inline void state_write(struct section *section, uint32_t frame, uint8_t state) {
+    __atomic_store_n(&section->state[frame], state, __ATOMIC_RELAXED);
+}
+
 static inline uint8_t state_of(unsigned order, enum page_owner owner) {
     return (uint8_t)(1 + order * PAGE_OWNER_COUNT_ + owner);
 }
@@ -60,6 +73,11 @@ static inline unsigned state_order(uint8_t head) {
 
 static inline enum page_owner state_owner(uint8_t head) {
     return (enum page_owner)((unsigned)(head - 1) % PAGE_OWNER_COUNT_);
+}
+
+// How many frames a state byte other than STATE_NONE stands for, from its own frame on.
+static inline uint32_t state_pages(uint8_t state) {
+    return state_is_head(state) ? 1u << state_order(state) : state == STATE_CACHED_2M ? 512 : 1;
 }
 
 // The bytes of metadata for a section of which the first `span` frames have state bytes; whole
@@ -80,6 +98,11 @@ struct bounds {
 // False, with nothing changed, when there is none. Does not touch state bytes.  O(orders).
 bool section_take(struct section *section, unsigned order, struct bounds bounds, uint32_t *frame);
 
+// Takes up to `max` single frames of a SPLIT section, the smallest free blocks first and of these
+// the highest, whole words of the bitmap at a time. Stores them in `frames` and returns how many.
+// Does not touch state bytes.  O(blocks taken).
+unsigned section_take_frames(struct section *section, unsigned max, uint32_t *frames);
+
 // Makes 2^order frames from `frame` free, merging with free buddies. They are not free. Does not
 // touch state bytes. O(orders).
 void section_put(struct section *section, uint32_t frame, unsigned order);
@@ -96,5 +119,5 @@ uint32_t section_first_not_free(struct section *section, uint32_t begin, uint32_
 // The order of the free block that holds `frame`, or -1.
 int section_free_order(struct section *section, uint32_t frame);
 
-// The first frame of the allocated block that holds `frame`, or UINT32_MAX.
+// The first frame of the block, allocated or in a stack, that holds `frame`, or UINT32_MAX.
 uint32_t section_block_of(const struct section *section, uint32_t frame);
