@@ -50,3 +50,6 @@ clean: ## remove build/
 
 $(BUILD)/%/:
 	$(Q)mkdir -p $@
+
+# What each object was made from, as the compiler saw it.
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

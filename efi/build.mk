@@ -38,4 +38,3 @@ $(BUILD)/efi/BOOTX64.debug.efi: $(EFI_OBJECTS)
 	$(Q)$(EFI_LINK) /debug:dwarf /out:$@ $(EFI_OBJECTS)
 
 all: $(BUILD)/efi/BOOTX64.EFI $(BUILD)/efi/BOOTX64.debug.efi
--include $(EFI_OBJECTS:.o=.d)

@@ -64,4 +64,3 @@ $(BUILD)/kernel/strata.elf: $(BUILD)/kernel/strata.debug.elf
 	$(Q)llvm-strip --strip-all -o $@ $<
 
 all: $(BUILD)/kernel/strata.elf
--include $(KERNEL_OBJECTS:%.o=%.d)

@@ -27,4 +27,3 @@ $(BUILD)/%.a:
 	$(Q)rm -f $@ && ar rcs $@ $^
 
 all: $(BUILD)/host/libstrata-mm.a
--include $(MM_SOURCES:%.c=$(BUILD)/host/%.d) $(MM_SOURCES:%.c=$(BUILD)/test/%.d)

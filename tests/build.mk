@@ -75,5 +75,3 @@ $(BUILD)/compile_commands.json: $(BUILD)/host/libstrata-mm.a $(BUILD)/kernel/str
 	  printf "%s%s", sep, $$0; sep = ",\n" } } END { print "\n]" }' > $@
 
 all: $(BUILD)/compile_commands.json
--include $(UNIT_TESTS:%=$(BUILD)/test/tests/unit/test_%.d) $(FUZZ_TARGETS:%=$(BUILD)/fuzz/tests/fuzz/fuzz_%.d)
--include $(MM_LIBRARY_SOURCES:%.c=$(BUILD)/fuzz/%.d)
