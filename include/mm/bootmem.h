@@ -17,9 +17,9 @@ struct bootmem {
 void bootmem_init(struct bootmem *boot, struct memmap *map);
 
 // Carves `bytes`, rounded up to whole pages, from the smallest usable piece that has room, at its
-// upper end, and marks it `class` in the map. Pieces above 16 MiB come first (devices that can reach
-// no further are left their memory), and among them those outside 1 GiB sections that are wholly
-// usable. The memory is not cleared. `align` is a power of two; at least PAGE_SIZE is used.
+// upper end, and marks it `class` in the map. Pieces above 16 MiB come first (devices that can
+// reach no further are left their memory), and among them those outside 1 GiB sections that are
+// wholly usable. The memory is not cleared. `align` is a power of two; at least PAGE_SIZE is used.
 // False, with nothing changed, when no region has room or the map's array is full.  O(regions).
 // Panics when called after bootmem_close.
 bool bootmem_alloc(struct bootmem *boot, uint64_t bytes, uint64_t align, enum memory_class class,

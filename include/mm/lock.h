@@ -2,15 +2,52 @@
 // A spin lock that keeps interrupts off while it is held.
 //
 // Test and test-and-set: waiters read their own cache's copy and touch the line only when it is
-// free. Held for a few hundred instructions at the most (a walker excepted), by one section at a
-// time; see the lock order in mm/page/page.h.
+// free. Held for a few hundred instructions at the most (a walker excepted).
+//
+// Locks have a rank, and whoever needs several takes them in ascending rank, those of one rank in
+// ascending address, and gives them back in the opposite order:
+//   LOCK_RANGES    one change of a range of frames at a time (mm/page/range.c)
+//   LOCK_SECTION   one section of the page allocator: the innermost lock of the memory manager
+// Debug builds check this at each acquire and release.
 #pragma once
 
-#include <mm/port.h>
+#include <mm/assert.h>
+
+enum lock_rank { LOCK_SECTION, LOCK_RANGES }; // the zeroed lock, a section's, is the innermost
 
 struct lock {
     uint32_t held;
+    uint32_t rank;
+#ifdef STRATA_DEBUG
+    struct lock *outer; // what this CPU held when it took this one
+#endif
 };
+
+#ifdef STRATA_DEBUG
+// The lock that each CPU took last and still holds.
+extern struct lock *lock_innermost[PORT_CPU_MAX];
+
+static inline void lock_check_acquired(struct lock *lock) {
+    struct lock *outer = lock_innermost[port_cpu()];
+    ASSERT(outer == NULL || outer->rank > lock->rank ||
+           (outer->rank == lock->rank && outer < lock));
+    lock->outer = outer;
+    lock_innermost[port_cpu()] = lock;
+}
+
+static inline void lock_check_release(struct lock *lock) {
+    ASSERT(lock_innermost[port_cpu()] == lock);
+    lock_innermost[port_cpu()] = lock->outer;
+}
+#else
+static inline void lock_check_acquired(struct lock *lock) {
+    (void)lock;
+}
+
+static inline void lock_check_release(struct lock *lock) {
+    (void)lock;
+}
+#endif
 
 // For a lock taken while another one keeps interrupts off.
 static inline void lock_acquire_nested(struct lock *lock) {
@@ -19,15 +56,17 @@ static inline void lock_acquire_nested(struct lock *lock) {
             port_relax();
         }
     }
+    lock_check_acquired(lock);
+}
+
+static inline void lock_release_nested(struct lock *lock) {
+    lock_check_release(lock);
+    __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
 }
 
 // Whether somebody holds it now: a hint.
 static inline bool lock_is_held(const struct lock *lock) {
     return __atomic_load_n(&lock->held, __ATOMIC_RELAXED) != 0;
-}
-
-static inline void lock_release_nested(struct lock *lock) {
-    __atomic_store_n(&lock->held, 0, __ATOMIC_RELEASE);
 }
 
 // Returns what lock_release needs to put the interrupt state back.

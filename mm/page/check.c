@@ -135,7 +135,7 @@ static const char *check_owners(const struct page_allocator *allocator,
     return NULL;
 }
 
-static const char *check_locked(struct page_allocator *allocator) {
+static const char *check_locked(struct page_allocator *allocator, bool running) {
     struct page_census census = {0};
     for (uint64_t i = 0; i < allocator->section_count; i++) {
         struct section *section = &allocator->sections[i];
@@ -151,13 +151,21 @@ static const char *check_locked(struct page_allocator *allocator) {
             census.owned_pages[state_owner(section->taken_state)] += SECTION_FRAMES;
         }
     }
-    return check_owners(allocator, &census);
+    return running ? NULL : check_owners(allocator, &census);
+}
+
+static const char *check(struct page_allocator *allocator, bool running) {
+    pfn_t end = pfn(section_base(allocator->section_count));
+    unsigned long flags = page_lock_range(allocator, pfn(0), end);
+    const char *broken = check_locked(allocator, running);
+    page_unlock_range(allocator, pfn(0), end, flags);
+    return broken;
 }
 
 const char *page_check(struct page_allocator *allocator) {
-    pfn_t end = pfn(section_base(allocator->section_count));
-    unsigned long flags = page_lock_range(allocator, pfn(0), end);
-    const char *broken = check_locked(allocator);
-    page_unlock_range(allocator, pfn(0), end, flags);
-    return broken;
+    return check(allocator, false);
+}
+
+const char *page_check_running(struct page_allocator *allocator) {
+    return check(allocator, true);
 }

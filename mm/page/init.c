@@ -110,7 +110,7 @@ static void give_region(struct page_allocator *allocator, const struct memory_re
         } else {
             ASSERT(piece_is_whole(piece));
             section->kind = SECTION_WHOLE;
-            section->free_pages = SECTION_FRAMES;
+            section_set_free(section, SECTION_FRAMES);
         }
         page_update_hint(allocator, index);
     }
@@ -128,6 +128,7 @@ bool page_init(struct page_allocator *allocator, struct bootmem *boot) {
     allocator->sections = port_direct_map(storage);
     allocator->hints = (uint16_t *)(allocator->sections + allocator->section_count);
     allocator->metadata_bytes = bytes;
+    allocator->ranges.rank = LOCK_RANGES;
     memset(allocator->sections, 0, bytes);
     int opened;
     do {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What the files of the page allocator share.
 //
-// Lock order: a section's lock is the innermost lock of the memory manager. Whoever needs several
-// takes them in ascending order of section (page_lock_range). Nothing is logged, and no other
-// allocator is called, while one is held.
+// Whoever needs several sections takes their locks in ascending order (page_lock_range; lock.h has
+// the order of all locks). Nothing is logged, and no other allocator is called, while one is held.
 #pragma once
 
 #include "section.h"

@@ -48,7 +48,9 @@ static bool pop(struct page_allocator *allocator, unsigned order, enum page_owne
         page_gate_leave(cpu);
         return false;
     }
-    uint64_t frame = (order == 0 ? cpu->frames : cpu->large)[--*count];
+    uint32_t left = *count - 1;
+    __atomic_store_n(count, left, __ATOMIC_RELAXED); // others read it (page_free_count)
+    uint64_t frame = (order == 0 ? cpu->frames : cpu->large)[left];
     struct section *section = &allocator->sections[frame >> SECTION_SHIFT];
     state_write(section, frame & (SECTION_FRAMES - 1), state_of(order, owner));
     cpu->stack_owned[owner] += 1 << order;
@@ -74,14 +76,12 @@ static bool push(struct page_allocator *allocator, pfn_t block, unsigned order) 
     }
     state_write(section, frame, order == 0 ? STATE_CACHED : STATE_CACHED_2M);
     cpu->stack_owned[owner] -= 1 << order;
-    if (order == 0) {
-        if (cpu->frame_count == PAGE_STACK_FRAMES) {
-            page_stack_flush(allocator, cpu);
-        }
-        cpu->frames[cpu->frame_count++] = block.value;
-    } else {
-        cpu->large[cpu->large_count++] = block.value;
+    if (order == 0 && cpu->frame_count == PAGE_STACK_FRAMES) {
+        page_stack_flush(allocator, cpu);
     }
+    uint32_t *count = order == 0 ? &cpu->frame_count : &cpu->large_count;
+    (order == 0 ? cpu->frames : cpu->large)[*count] = block.value;
+    __atomic_store_n(count, *count + 1, __ATOMIC_RELAXED);
     page_gate_leave(cpu);
     return true;
 }
@@ -178,7 +178,7 @@ static bool free_locked(struct page_allocator *allocator, struct section *sectio
     }
     if (section->kind == SECTION_TAKEN) {
         section->kind = SECTION_WHOLE;
-        section->free_pages = SECTION_FRAMES;
+        section_set_free(section, SECTION_FRAMES);
     } else {
         section->state[frame] = STATE_NONE;
         section_put(section, frame, order);

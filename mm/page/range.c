@@ -23,7 +23,8 @@ unsigned long page_lock_range(struct page_allocator *allocator, pfn_t begin, pfn
 
 void page_unlock_range(struct page_allocator *allocator, pfn_t begin, pfn_t end,
                        unsigned long flags) {
-    for (uint64_t i = begin.value >> SECTION_SHIFT; section_base(i) < end.value; i++) {
+    uint64_t first = begin.value >> SECTION_SHIFT;
+    for (uint64_t i = (end.value + SECTION_FRAMES - 1) >> SECTION_SHIFT; i-- > first;) {
         lock_release_nested(&allocator->sections[i].lock);
     }
     port_irq_restore(flags);
@@ -179,7 +180,7 @@ static void change_piece(struct section *section, struct piece piece, enum chang
         ASSERT(piece_is_whole(piece));
         section->kind = change == CHANGE_RELEASE ? SECTION_WHOLE : SECTION_TAKEN;
         section->taken_state = change == CHANGE_RELEASE ? STATE_NONE : state;
-        section->free_pages = change == CHANGE_RELEASE ? SECTION_FRAMES : 0;
+        section_set_free(section, change == CHANGE_RELEASE ? SECTION_FRAMES : 0);
     } else if (change == CHANGE_RELEASE) {
         memset(section->state + piece.begin, STATE_NONE, piece.end - piece.begin);
         section_put_range(section, piece.begin, piece.end);

@@ -68,7 +68,7 @@ static void make_whole(struct page_allocator *allocator, struct section *section
     section->state = NULL;
     section->own_metadata = false;
     section->span = 0;
-    section->free_pages = SECTION_FRAMES;
+    section_set_free(section, SECTION_FRAMES);
     __atomic_fetch_sub(&allocator->metadata_bytes, section_metadata_bytes(SECTION_FRAMES),
                        __ATOMIC_RELAXED);
 }
@@ -102,7 +102,7 @@ static unsigned take_split(struct section *section, const struct search *search,
 static unsigned take_whole(struct section *section, const struct search *search, uint32_t *frame) {
     section->kind = SECTION_TAKEN;
     section->taken_state = search->state;
-    section->free_pages = 0;
+    section_set_free(section, 0);
     *frame = 0;
     return 1;
 }

@@ -15,7 +15,7 @@ void section_open(struct section *section, void *storage, uint32_t span, uint8_t
     section->bitmap = storage;
     section->state = (uint8_t *)storage + align_up(sizeof(struct bitmap), 64);
     section->span = span;
-    section->free_pages = 0;
+    section_set_free(section, 0);
     section->kind = SECTION_SPLIT;
     memset(section->bitmap, 0, sizeof(*section->bitmap));
     memset(section->state, fill, span);
@@ -145,7 +145,7 @@ bool section_take(struct section *section, unsigned order, struct bounds bounds,
     bool taken = order <= LAST_ORDER ? take_small(section, order, bounds.floor, last, frame)
                                      : take_large(section, order, bounds.floor, last, frame);
     if (taken) {
-        section->free_pages -= size;
+        section_add_free(section, -size);
     }
     return taken;
 }
@@ -186,13 +186,13 @@ unsigned section_take_frames(struct section *section, unsigned max, uint32_t *fr
         unsigned fits = 31u - (unsigned)__builtin_clz(max - count);
         count += take_as_frames(section, order < fits ? order : fits, frames + count);
     }
-    section->free_pages -= count;
+    section_add_free(section, -count);
     return count;
 }
 
 void section_put(struct section *section, uint32_t frame, unsigned order) {
     struct bitmap *bitmap = section->bitmap;
-    section->free_pages += 1u << order;
+    section_add_free(section, 1u << order);
     if (order > LAST_ORDER) {
         change_run(bitmap, frame >> LAST_ORDER, 1u << (order - LAST_ORDER), true);
         return;
@@ -249,7 +249,7 @@ void section_take_range(struct section *section, uint32_t begin, uint32_t end) {
         uint32_t block = (uint32_t)align_down(at, UINT64_C(1) << order);
         uint32_t block_end = block + (1u << order);
         bitmap_clear(section->bitmap, (unsigned)order, block >> order);
-        section->free_pages -= 1u << order;
+        section_add_free(section, -(1u << order));
         section_put_range(section, block, at);
         if (block_end > end) {
             section_put_range(section, end, block_end);

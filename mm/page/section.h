@@ -80,6 +80,15 @@ static inline uint32_t state_pages(uint8_t state) {
     return state_is_head(state) ? 1u << state_order(state) : state == STATE_CACHED_2M ? 512 : 1;
 }
 
+// The count of free pages is read without the lock (page_free_count).
+static inline void section_set_free(struct section *section, uint32_t pages) {
+    __atomic_store_n(&section->free_pages, pages, __ATOMIC_RELAXED);
+}
+
+static inline void section_add_free(struct section *section, uint32_t pages) {
+    section_set_free(section, section->free_pages + pages);
+}
+
 // The bytes of metadata for a section of which the first `span` frames have state bytes; whole
 // pages.
 uint64_t section_metadata_bytes(uint32_t span);

@@ -10,6 +10,11 @@
 #include <mm/assert.h>
 #include <string.h>
 
+// Others read the counts (page_free_count).
+static void set_count(uint32_t *count, uint32_t value) {
+    __atomic_store_n(count, value, __ATOMIC_RELAXED);
+}
+
 bool page_stack_refill(struct page_allocator *allocator, struct page_cpu *cpu) {
     uint64_t frames[PAGE_STACK_BATCH];
     struct search search = {
@@ -19,7 +24,7 @@ bool page_stack_refill(struct page_allocator *allocator, struct page_cpu *cpu) {
     for (unsigned i = 0; i < count; i++) {
         cpu->frames[i] = frames[count - 1 - i];
     }
-    cpu->frame_count = count;
+    set_count(&cpu->frame_count, count);
     return count != 0;
 }
 
@@ -80,15 +85,16 @@ static void put_frames(struct page_allocator *allocator, uint64_t *frames, unsig
 
 void page_stack_flush(struct page_allocator *allocator, struct page_cpu *cpu) {
     put_frames(allocator, cpu->frames, PAGE_STACK_BATCH);
-    cpu->frame_count -= PAGE_STACK_BATCH;
+    set_count(&cpu->frame_count, cpu->frame_count - PAGE_STACK_BATCH);
     memcpy(cpu->frames, cpu->frames + PAGE_STACK_BATCH, cpu->frame_count * sizeof(cpu->frames[0]));
 }
 
 void page_stack_empty(struct page_allocator *allocator, struct page_cpu *cpu) {
     put_frames(allocator, cpu->frames, cpu->frame_count);
-    cpu->frame_count = 0;
+    set_count(&cpu->frame_count, 0);
     while (cpu->large_count != 0) {
-        uint64_t block = cpu->large[--cpu->large_count];
+        set_count(&cpu->large_count, cpu->large_count - 1);
+        uint64_t block = cpu->large[cpu->large_count];
         uint64_t index = block >> SECTION_SHIFT;
         struct section *section = &allocator->sections[index];
         unsigned long flags = lock_acquire(&section->lock);

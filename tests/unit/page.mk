@@ -1,2 +1,3 @@
 TEST_SOURCES_page := tests/unit/world.c
 TEST_SOURCES_page_random := tests/unit/world.c
+TEST_SOURCES_page_threads := tests/unit/world.c

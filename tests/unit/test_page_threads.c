@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+// Threads as CPUs on one page allocator: built with ThreadSanitizer too. Each allocates and frees at
+// random, hands blocks to the others to free, drains now and then; another one checks every
+// invariant while they run, and all of them, the counters too, when they have stopped.
+//   STRATA_STEPS=n: how many operations each thread does.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "world.h"
+#include <host/host.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WORKERS  4
+#define LIVE_MAX 512
+#define POST_MAX 64
+
+struct block {
+    uint64_t frame;
+    unsigned order;
+};
+
+// Blocks on their way to whoever frees them.
+static struct post {
+    pthread_mutex_t mutex;
+    struct block blocks[POST_MAX];
+    size_t count;
+} post = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static struct world world;
+static uint64_t steps = 20000;
+static unsigned running;
+static const char *broken;
+
+static bool post_put(struct block block) {
+    pthread_mutex_lock(&post.mutex);
+    bool taken = post.count < POST_MAX;
+    if (taken) {
+        post.blocks[post.count++] = block;
+    }
+    pthread_mutex_unlock(&post.mutex);
+    return taken;
+}
+
+static bool post_get(struct block *block) {
+    pthread_mutex_lock(&post.mutex);
+    bool found = post.count != 0;
+    if (found) {
+        *block = post.blocks[--post.count];
+    }
+    pthread_mutex_unlock(&post.mutex);
+    return found;
+}
+
+static void give_back(struct block block) {
+    page_free(&world.pages, pfn(block.frame), block.order);
+}
+
+static void *work(void *argument) {
+    unsigned cpu = (unsigned)(uintptr_t)argument;
+    struct block live[LIVE_MAX];
+    size_t count = 0;
+    uint64_t seed = 88172645463325252u + cpu;
+    host_cpu_set(cpu);
+    for (uint64_t step = 0; step < steps; step++) {
+        uint64_t what = world_random(&seed) % 100;
+        if (what < 50 && count < LIVE_MAX) {
+            unsigned order = world_random(&seed) % 8 == 0 ? world_random(&seed) % 12 : 0;
+            pfn_t block;
+            if (page_alloc(&world.pages, order, PAGE_ANYWHERE, PAGE_OWNER_TEST, &block) ==
+                PAGE_OK) {
+                live[count++] = (struct block){block.value, order};
+            }
+        } else if (what < 85 && count != 0) {
+            size_t i = world_random(&seed) % count;
+            struct block block = live[i];
+            live[i] = live[--count];
+            if (what >= 65 || !post_put(block)) {
+                give_back(block);
+            }
+        } else if (what < 99) {
+            struct block block;
+            if (post_get(&block)) {
+                give_back(block);
+            }
+        } else {
+            page_drain(&world.pages);
+        }
+    }
+    while (count != 0) {
+        give_back(live[--count]);
+    }
+    page_drain(&world.pages);
+    __atomic_fetch_sub(&running, 1, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+static void *watch(void *argument) {
+    (void)argument;
+    host_cpu_set(WORKERS);
+    while (__atomic_load_n(&running, __ATOMIC_ACQUIRE) != 0 && broken == NULL) {
+        broken = page_check_running(&world.pages);
+        (void)page_free_count(&world.pages);
+    }
+    return NULL;
+}
+
+static void threads_keep_every_invariant(void **state) {
+    (void)state;
+    // Small sections keep the walker quick and the memory short.
+    const struct world_range ranges[] = {{16 * MIB, 24 * MIB, EFI_CONVENTIONAL},
+                                         {GIB, GIB + 8 * MIB, EFI_CONVENTIONAL},
+                                         {2 * GIB, 2 * GIB + 8 * MIB, EFI_CONVENTIONAL}};
+    world_create(&world, ranges, 3);
+    uint64_t before = page_free_count(&world.pages);
+    pthread_t threads[WORKERS + 1];
+    const char *more = getenv("STRATA_STEPS");
+    steps = more != NULL ? strtoull(more, NULL, 0) : steps;
+    running = WORKERS;
+    for (uintptr_t i = 0; i < WORKERS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, work, (void *)i), 0);
+    }
+    assert_int_equal(pthread_create(&threads[WORKERS], NULL, watch, NULL), 0);
+    for (unsigned i = 0; i < WORKERS + 1; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    assert_null(broken);
+    struct block block;
+    while (post_get(&block)) {
+        give_back(block);
+    }
+    assert_null(page_check(&world.pages));
+    assert_int_equal(page_free_count(&world.pages), before);
+    world_destroy(&world);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(threads_keep_every_invariant),
+    };
+    return cmocka_run_group_tests_name("page_threads", tests, NULL, NULL);
+}
