@@ -132,6 +132,35 @@ enum page_status page_alloc(struct page_allocator *allocator, unsigned order, pa
 // naming the frame, what was expected and what was found.  O(orders). Any context.
 void page_free(struct page_allocator *allocator, pfn_t block, unsigned order);
 
+// Why page_alloc_contig found no place: what it saw of the free runs (maximal ranges of free
+// frames).
+struct page_refusal {
+    uint64_t runs;           // free runs in all
+    uint64_t long_enough;    // of these, as long as the request
+    uint64_t beyond_ceiling; // long enough, but not in what lies below the ceiling
+    uint64_t misaligned;     // long enough below the ceiling, but with no aligned place
+    uint64_t crossing;       // an aligned place, but each one crosses a boundary
+    pfn_t nearest;           // the longest run below the ceiling, the nearest miss,
+    uint64_t nearest_pages;  // and its length; 0: nothing is free there
+    pfn_t obstacle; // the frame at its upper end, or at its lower end when that is free for all
+    struct page_info in_the_way; // what stands there
+};
+
+// Takes `count` contiguous frames, of any number, for `owner`: they begin at a multiple of `align`
+// bytes, end at or below `ceiling`, and cross no multiple of `boundary` bytes. `align` and
+// `boundary` are powers of two; 0 for none. The smallest block that will do is used and its tail
+// given back; when there is none, places inside and across free blocks are looked for, so a request
+// that can be satisfied is never refused.
+// PAGE_NO_MEMORY, with `*out` unchanged and, unless NULL, `*refusal` filled in, when there is no
+// such place. PAGE_BAD_REQUEST when no memory could ever satisfy it (count 0, beyond `boundary`).
+// O(orders) at best, O(free blocks of half the size and more) at worst.  Any context.
+enum page_status page_alloc_contig(struct page_allocator *allocator, uint64_t count, uint64_t align,
+                                   paddr_t ceiling, uint64_t boundary, enum page_owner owner,
+                                   pfn_t *out, struct page_refusal *refusal);
+
+// Gives back what page_alloc_contig took, all of it, with the same count. Panics as page_free does.
+void page_free_contig(struct page_allocator *allocator, pfn_t first, uint64_t count);
+
 // Takes exactly the frames [begin, end) out of the allocator, all of which must be free.
 // PAGE_NOT_FREE, with nothing changed and the first frame in the way in `*obstacle` (unless NULL),
 // otherwise.  O(frames / 512 + orders).

@@ -47,6 +47,10 @@ static inline void page_update_hint(struct page_allocator *allocator, uint64_t i
 // when [avoid) needs the last. False when neither place is clear of `avoid`. The lock is held.
 bool page_split_whole(struct page_allocator *allocator, uint64_t index, struct piece avoid);
 
+// Takes exactly the free frames [begin, end) for an owner, as page_alloc_contig gives them.
+enum page_status page_allocate_range(struct page_allocator *allocator, pfn_t begin, pfn_t end,
+                                     enum page_owner owner);
+
 // Locks every section that [begin, end) touches, in ascending order; returns the interrupt state.
 unsigned long page_lock_range(struct page_allocator *allocator, pfn_t begin, pfn_t end);
 void page_unlock_range(struct page_allocator *allocator, pfn_t begin, pfn_t end,

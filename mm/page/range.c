@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Taking ranges out of the allocator and giving ranges to it: page_reserve, page_retire,
-// page_release.
+// Changing ranges of frames: page_reserve, page_retire, page_release, and allocating a range that
+// was found (contig.c).
 //
 // Prepare, then commit: metadata that a section will need is made first; then every section of the
 // range is locked and the whole range is checked; only then does anything change. One such change
@@ -11,7 +11,7 @@
 #include <mm/assert.h>
 #include <string.h>
 
-enum change { CHANGE_RESERVE, CHANGE_RETIRE, CHANGE_RELEASE };
+enum change { CHANGE_RESERVE, CHANGE_RETIRE, CHANGE_RELEASE, CHANGE_ALLOCATE };
 
 unsigned long page_lock_range(struct page_allocator *allocator, pfn_t begin, pfn_t end) {
     unsigned long flags = port_irq_save();
@@ -174,19 +174,40 @@ static uint32_t obstacle_in(struct section *section, struct piece piece, enum ch
     return piece.end;
 }
 
-static void change_piece(struct section *section, struct piece piece, enum change change) {
-    uint8_t state = change == CHANGE_RETIRE ? STATE_BAD : STATE_RESERVED;
+// Marks a range as allocated, in blocks as large as they can be.
+static void mark_allocated(struct section *section, struct piece piece, enum page_owner owner) {
+    for (uint32_t frame = piece.begin; frame < piece.end;) {
+        unsigned order = largest_order(frame, piece.end);
+        memset(section->state + frame, STATE_NONE, UINT32_C(1) << order);
+        state_write(section, frame, state_of(order, owner));
+        frame += 1u << order;
+    }
+}
+
+static void change_piece(struct section *section, struct piece piece, enum change change,
+                         enum page_owner owner) {
+    static const uint8_t states[] = {
+        [CHANGE_RESERVE] = STATE_RESERVED,
+        [CHANGE_RETIRE] = STATE_BAD,
+        [CHANGE_RELEASE] = STATE_NONE,
+    };
+    bool release = change == CHANGE_RELEASE;
+    uint8_t state = change == CHANGE_ALLOCATE ? state_of(PAGE_ORDER_MAX, owner) : states[change];
     if (section->kind != SECTION_SPLIT) {
         ASSERT(piece_is_whole(piece));
-        section->kind = change == CHANGE_RELEASE ? SECTION_WHOLE : SECTION_TAKEN;
-        section->taken_state = change == CHANGE_RELEASE ? STATE_NONE : state;
-        section_set_free(section, change == CHANGE_RELEASE ? SECTION_FRAMES : 0);
-    } else if (change == CHANGE_RELEASE) {
-        memset(section->state + piece.begin, STATE_NONE, piece.end - piece.begin);
+        section->kind = release ? SECTION_WHOLE : SECTION_TAKEN;
+        section->taken_state = state;
+        section_set_free(section, release ? SECTION_FRAMES : 0);
+    } else if (release) {
+        memset(section->state + piece.begin, state, piece.end - piece.begin);
         section_put_range(section, piece.begin, piece.end);
     } else {
         section_take_range(section, piece.begin, piece.end);
-        memset(section->state + piece.begin, state, piece.end - piece.begin);
+        if (change == CHANGE_ALLOCATE) {
+            mark_allocated(section, piece, owner);
+        } else {
+            memset(section->state + piece.begin, state, piece.end - piece.begin);
+        }
     }
 }
 
@@ -201,7 +222,8 @@ static bool prepare_all(struct page_allocator *allocator, pfn_t begin, pfn_t end
 }
 
 // Checks the whole locked range, then changes it. Returns the first frame in the way, or `end`.
-static pfn_t commit(struct page_allocator *allocator, pfn_t begin, pfn_t end, enum change change) {
+static pfn_t commit(struct page_allocator *allocator, pfn_t begin, pfn_t end, enum change change,
+                    enum page_owner owner) {
     uint64_t first = begin.value >> SECTION_SHIFT;
     for (uint64_t i = first; section_base(i) < end.value; i++) {
         struct piece piece = piece_of(i, begin, end);
@@ -211,14 +233,14 @@ static pfn_t commit(struct page_allocator *allocator, pfn_t begin, pfn_t end, en
         }
     }
     for (uint64_t i = first; section_base(i) < end.value; i++) {
-        change_piece(&allocator->sections[i], piece_of(i, begin, end), change);
+        change_piece(&allocator->sections[i], piece_of(i, begin, end), change, owner);
         page_update_hint(allocator, i);
     }
     return end;
 }
 
 static enum page_status change_range(struct page_allocator *allocator, pfn_t begin, pfn_t end,
-                                     enum change change, pfn_t *obstacle) {
+                                     enum change change, enum page_owner owner, pfn_t *obstacle) {
     if (begin.value >= end.value || end.value > section_base(allocator->section_count)) {
         return PAGE_BAD_REQUEST;
     }
@@ -227,7 +249,11 @@ static enum page_status change_range(struct page_allocator *allocator, pfn_t beg
     enum page_status status = PAGE_NO_MEMORY;
     if (prepare_all(allocator, begin, end, change)) {
         unsigned long inner = page_lock_range(allocator, begin, end);
-        pfn_t stop = commit(allocator, begin, end, change);
+        pfn_t stop = commit(allocator, begin, end, change, owner);
+        if (stop.value == end.value && change == CHANGE_ALLOCATE) {
+            int64_t pages = (int64_t)(end.value - begin.value);
+            allocator->cpus[port_cpu()].owned_pages[owner] += pages;
+        }
         page_unlock_range(allocator, begin, end, inner);
         status = stop.value == end.value    ? PAGE_OK
                  : change == CHANGE_RELEASE ? PAGE_NOT_RESERVED
@@ -242,15 +268,20 @@ static enum page_status change_range(struct page_allocator *allocator, pfn_t beg
 
 enum page_status page_reserve(struct page_allocator *allocator, pfn_t begin, pfn_t end,
                               pfn_t *obstacle) {
-    return change_range(allocator, begin, end, CHANGE_RESERVE, obstacle);
+    return change_range(allocator, begin, end, CHANGE_RESERVE, PAGE_OWNER_OTHER, obstacle);
 }
 
 enum page_status page_retire(struct page_allocator *allocator, pfn_t begin, pfn_t end,
                              pfn_t *obstacle) {
-    return change_range(allocator, begin, end, CHANGE_RETIRE, obstacle);
+    return change_range(allocator, begin, end, CHANGE_RETIRE, PAGE_OWNER_OTHER, obstacle);
 }
 
 enum page_status page_release(struct page_allocator *allocator, pfn_t begin, pfn_t end,
                               pfn_t *obstacle) {
-    return change_range(allocator, begin, end, CHANGE_RELEASE, obstacle);
+    return change_range(allocator, begin, end, CHANGE_RELEASE, PAGE_OWNER_OTHER, obstacle);
+}
+
+enum page_status page_allocate_range(struct page_allocator *allocator, pfn_t begin, pfn_t end,
+                                     enum page_owner owner) {
+    return change_range(allocator, begin, end, CHANGE_ALLOCATE, owner, NULL);
 }

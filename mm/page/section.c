@@ -206,13 +206,6 @@ void section_put(struct section *section, uint32_t frame, unsigned order) {
     bitmap_set(bitmap, order, block);
 }
 
-// The order of the largest aligned block that begins at `frame` and ends at or before `end`.
-static unsigned largest_order(uint32_t frame, uint32_t end) {
-    unsigned fits = 31u - (unsigned)__builtin_clz(end - frame);
-    unsigned aligned = frame == 0 ? PAGE_ORDER_MAX : (unsigned)__builtin_ctz(frame);
-    return fits < aligned ? fits : aligned;
-}
-
 void section_put_range(struct section *section, uint32_t begin, uint32_t end) {
     while (begin < end) {
         unsigned order = largest_order(begin, end);

@@ -75,6 +75,13 @@ static inline enum page_owner state_owner(uint8_t head) {
     return (enum page_owner)((unsigned)(head - 1) % PAGE_OWNER_COUNT_);
 }
 
+// The order of the largest aligned block that begins at `frame` and ends at or before `end`.
+static inline unsigned largest_order(uint32_t frame, uint32_t end) {
+    unsigned fits = 31u - (unsigned)__builtin_clz(end - frame);
+    unsigned aligned = frame == 0 ? PAGE_ORDER_MAX : (unsigned)__builtin_ctz(frame);
+    return fits < aligned ? fits : aligned;
+}
+
 // How many frames a state byte other than STATE_NONE stands for, from its own frame on.
 static inline uint32_t state_pages(uint8_t state) {
     return state_is_head(state) ? 1u << state_order(state) : state == STATE_CACHED_2M ? 512 : 1;
