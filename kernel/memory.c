@@ -98,6 +98,7 @@ static void find_acpi(struct kernel *kernel) {
         .rsdp = info->rsdp,
         .tables = port_direct_map(info->tables),
         .table_count = info->table_count,
+        .firmware = kernel->firmware_map,
         .direct_map_bytes = info->direct_map_bytes,
         .keep = info->options.acpi_keep != 0,
     };

@@ -72,7 +72,7 @@ static struct acpi_run run_from(const struct acpi *acpi, uint64_t begin, uint64_
         }
         if (item.kind > run.kind) {
             run.kind = (uint16_t)item.kind;
-            run.item = (uint16_t)i;
+            run.item = item.kind == ACPI_PAGE_PINNED ? (uint16_t)i : 0;
         }
     }
     return run;

@@ -195,6 +195,7 @@ static struct acpi_table *walked_root(struct acpi *acpi) {
 
 // A new XSDT with the old root's identification: the copies, in the order of the old entries.
 static const char *build_xsdt(struct packing *packing, struct acpi_table *root) {
+    static const char signature[4] = {'X', 'S', 'D', 'T'};
     struct acpi *acpi = packing->acpi;
     uint32_t length = xsdt_bytes(acpi);
     paddr_t address = place(packing, length);
@@ -204,7 +205,7 @@ static const char *build_xsdt(struct packing *packing, struct acpi_table *root) 
     }
     uint8_t *bytes = port_direct_map(address);
     memcpy(bytes, old, ACPI_HEADER_BYTES);
-    memcpy(bytes, "XSDT", 4);
+    memcpy(bytes, signature, sizeof(signature));
     put(bytes + HEADER_LENGTH, length, 4);
     bytes[HEADER_REVISION] = 1;
     uint64_t at = ACPI_HEADER_BYTES;

@@ -19,7 +19,8 @@ bool signature_is(const uint8_t *bytes, const char *signature) {
 
 static void copy_text(char *out, const uint8_t *bytes, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        out[i] = bytes[i] >= 0x20 && bytes[i] < 0x7f ? (char)bytes[i] : '?';
+        bool printable = bytes[i] >= 0x20 && bytes[i] < 0x7f;
+        out[i] = (char)(printable ? bytes[i] : (uint8_t)'?');
     }
     out[count] = '\0';
 }

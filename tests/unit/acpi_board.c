@@ -103,7 +103,9 @@ void board_seal_rsdp(uint64_t address) {
 
 void board_table(uint64_t address, const char *signature, uint32_t length) {
     uint8_t *bytes = board_at(address);
-    memcpy(bytes, signature, 4);
+    for (unsigned i = 0; i < 4; i++) {
+        bytes[i] = (uint8_t)signature[i];
+    }
     board_put(address + 4, length, 4);
     memcpy(bytes + 8, "\x01\x00STRATATESTDATA\x01\x00\x00\x00TEST\x01\x00\x00\x00", 28);
     for (uint32_t i = 36; i < length; i++) {

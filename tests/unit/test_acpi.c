@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The walk, the audit, the copies and the reclaiming of ACPI memory, over tables that are right, and wrong in each way.
+// The walk, the audit, the copies and the reclaiming of ACPI memory, over tables that are right,
+// and wrong in each way.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -632,7 +633,8 @@ static void runs_cover_the_regions(void **state) {
     assert_int_equal(pages, 20);
 }
 
-// What a flip may change: nothing, or it is found. Whatever it is, board_reclaim's checks hold and nothing outside named
+// What a flip may change: nothing, or it is found. Whatever it is, board_reclaim's checks hold and
+// nothing outside named
 // memory is read.
 static void flip(struct board *board, uint64_t address, uint8_t bits) {
     board_destroy(board);

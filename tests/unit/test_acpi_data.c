@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What lies beside the tables: configuration tables, logs, images; what is pinned and for how many bytes. And the report.
+// What lies beside the tables: configuration tables, logs, images; what is pinned and for how many
+// bytes. And the report.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -71,7 +72,8 @@ static const struct acpi_data *data_at(const struct board *board, uint64_t addre
     return NULL;
 }
 
-// Finds with one configuration table at PLACE and expects it to be known under that name and length.
+// Finds with one configuration table at PLACE and expects it to be known under that name and
+// length.
 static void expect_bytes(struct board *board, struct efi_guid guid, const char *name,
                          uint64_t bytes) {
     board_configuration(board, guid, PLACE);
@@ -176,7 +178,8 @@ static void mp_table_is_two_ranges(void **state) {
     assert_int_equal(data_at(board, BOARD_BOOTSVC + 0x4000)->bytes, 300);
 }
 
-// Without a header that makes sense, with one that nobody knows, or with none at all: the rest of the page.
+// Without a header that makes sense, with one that nobody knows, or with none at all: the rest of
+// the page.
 static void unknown_sizes_pin_the_page(void **state) {
     struct board *board = *state;
     static const struct efi_guid *const guids[] = {

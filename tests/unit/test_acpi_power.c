@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Power off and reset: the search for S5's package in AML, and what the plans say for each kind of FADT.
+// Power off and reset: the search for S5's package in AML, and what the plans say for each kind of
+// FADT.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +25,8 @@ static int tear_down(void **state) {
     return 0;
 }
 
-// Searches a copy on the heap of exactly that length, so that AddressSanitizer sees a read beyond it.
+// Searches a copy on the heap of exactly that length, so that AddressSanitizer sees a read beyond
+// it.
 static bool search(const void *aml, uint32_t length, uint8_t types[2]) {
     uint8_t *copy = malloc(length == 0 ? 1 : length);
     memcpy(copy, aml, length);
