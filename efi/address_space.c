@@ -96,7 +96,7 @@ EFI_STATUS address_space_build(struct loader *loader) {
     struct plan plan = {.format = {loader->machine.paging_levels, loader->machine.no_execute,
                                    loader->machine.gib_pages}};
     void *room;
-    size_t most = loader->map.bytes / loader->map.stride + 2;
+    size_t most = efi_map_count(&loader->map) + 2;
     EFI_STATUS status =
         memory_scratch(loader, "planning the page tables",
                        most * (sizeof(struct layout_span) + sizeof(struct paging_range)), &room);

@@ -3,7 +3,6 @@
 // takes any for the kernel: so nothing of ours lands there, and the map says it from then on. What
 // is in use already cannot be had; the kernel keeps it out by the contract's list.
 #include "console.h"
-#include <string.h>
 
 // The part of the range that is free in the descriptor.
 static struct layout_span overlap(const struct boot_badram *range,
@@ -29,15 +28,12 @@ static uint64_t take(struct loader *loader, struct layout_span span) {
 
 EFI_STATUS badram_take(struct loader *loader) {
     const struct boot_options *options = &loader->options.boot;
-    const uint8_t *bytes = loader->map.descriptors;
     uint64_t named = 0, taken = 0;
     for (uint32_t i = 0; i < options->badram_count; i++) {
         const struct boot_badram *range = &options->badram[i];
         named += (range->end.value - range->begin.value) / PAGE_SIZE;
-        for (uint64_t at = 0; loader->map.bytes - at >= loader->map.stride;
-             at += loader->map.stride) {
-            struct efi_descriptor descriptor;
-            memcpy(&descriptor, bytes + at, sizeof(descriptor));
+        for (uint64_t at = 0; at < efi_map_count(&loader->map); at++) {
+            struct efi_descriptor descriptor = efi_map_entry(&loader->map, at);
             struct layout_span span = overlap(range, &descriptor);
             if (descriptor.type == EFI_CONVENTIONAL && span.begin < span.end) {
                 taken += take(loader, span);

@@ -26,8 +26,10 @@ static inline uint64_t cpu_time_stamp(void) {
 
 // False when the generator had nothing ready. Only where CPUID says that there is one.
 static inline bool cpu_random(uint64_t *out) {
+    uint64_t value;
     bool ready;
-    __asm__ volatile("rdrand %0" : "=r"(*out), "=@ccc"(ready));
+    __asm__ volatile("rdrand %0" : "=r"(value), "=@ccc"(ready));
+    *out = value;
     return ready;
 }
 

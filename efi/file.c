@@ -57,8 +57,8 @@ void file_program_name(const struct loader *loader, char *out, size_t capacity) 
     }
 }
 
-static EFI_STATUS open(struct loader *loader, EFI_FILE_HANDLE *out, const char *name, UINT64 mode,
-                       UINT64 attributes) {
+static EFI_STATUS open_file(struct loader *loader, EFI_FILE_HANDLE *out, const char *name,
+                            UINT64 mode, UINT64 attributes) {
     CHAR16 wide[NAME_UNITS];
     utf16_from_utf8((uint16_t *)wide, NAME_UNITS, name);
     *out = NULL;
@@ -144,7 +144,7 @@ enum file_result file_read(struct loader *loader, const char *name, uint64_t lim
     if (loader->volume == NULL) {
         return FILE_ABSENT;
     }
-    EFI_STATUS status = open(loader, &file, name, EFI_FILE_MODE_READ, 0);
+    EFI_STATUS status = open_file(loader, &file, name, EFI_FILE_MODE_READ, 0);
     if (status == EFI_NOT_FOUND) {
         return FILE_ABSENT;
     }
@@ -175,16 +175,16 @@ EFI_STATUS file_write(struct loader *loader, const char *folder, const char *nam
                       const void *bytes, size_t size) {
     const UINT64 make = EFI_FILE_MODE_READ | EFI_FILE_MODE_WRITE | EFI_FILE_MODE_CREATE;
     EFI_FILE_HANDLE file;
-    EFI_STATUS status = open(loader, &file, folder, make, EFI_FILE_DIRECTORY);
+    EFI_STATUS status = open_file(loader, &file, folder, make, EFI_FILE_DIRECTORY);
     if (EFI_ERROR(status)) {
         return status;
     }
     file->Close(file);
     // An old file may be longer: it goes first.
-    if (!EFI_ERROR(open(loader, &file, name, EFI_FILE_MODE_READ | EFI_FILE_MODE_WRITE, 0))) {
+    if (!EFI_ERROR(open_file(loader, &file, name, EFI_FILE_MODE_READ | EFI_FILE_MODE_WRITE, 0))) {
         file->Delete(file);
     }
-    status = open(loader, &file, name, make, 0);
+    status = open_file(loader, &file, name, make, 0);
     if (EFI_ERROR(status)) {
         return status;
     }

@@ -79,6 +79,7 @@ static size_t length_up_to(const char *text, size_t most) {
     return length;
 }
 
+// A va_list is a plain pointer on one target: NOLINTNEXTLINE(readability-non-const-parameter)
 size_t format_list(char *bytes, size_t capacity, const char *text, va_list arguments) {
     struct output out = {bytes, capacity, 0};
     while (*text != '\0') {
@@ -98,11 +99,12 @@ size_t format_list(char *bytes, size_t capacity, const char *text, va_list argum
         } else if (d.kind == 'c') {
             put(&out, (char)va_arg(arguments, int));
         } else if (d.kind == 'u' || d.kind == 'x') {
+            size_t size = d.longs == 0   ? sizeof(unsigned)
+                          : d.longs == 1 ? sizeof(unsigned long)
+                                         : sizeof(uint64_t);
             put_number(&out, &d,
-                       d.longs == 0   ? va_arg(arguments, unsigned)
-                       : d.longs == 1 ? va_arg(arguments, unsigned long)
-                       : d.longs == 2 ? va_arg(arguments, unsigned long long)
-                                      : va_arg(arguments, size_t));
+                       size == sizeof(uint64_t) ? va_arg(arguments, uint64_t)
+                                                : va_arg(arguments, uint32_t));
         } else if (d.kind != '\0') {
             put(&out, d.kind);
         }

@@ -14,7 +14,7 @@
 
 // Knows %s %c %u %x %%, the sizes l, ll and z, a width with 0 or blanks, and a precision for %s (a
 // number or *). The result always ends in NUL and is cut to fit. Returns its length.
-size_t format(char *out, size_t capacity, const char *text, ...)
+size_t format(char *bytes, size_t capacity, const char *text, ...)
     __attribute__((format(printf, 3, 4)));
-size_t format_list(char *out, size_t capacity, const char *text, va_list arguments)
+size_t format_list(char *bytes, size_t capacity, const char *text, va_list arguments)
     __attribute__((format(printf, 3, 0)));

@@ -16,7 +16,9 @@ static void make_path(char *out, size_t capacity, const char *name) {
     bool rooted = name[0] == '\\' || name[0] == '/';
     format(out, capacity, rooted ? "%s" : "\\%s", name);
     for (; *out != '\0'; out++) {
-        *out = *out == '/' ? '\\' : *out;
+        if (*out == '/') {
+            *out = '\\';
+        }
     }
 }
 

@@ -5,8 +5,6 @@
 //   I3  a base is aligned, and what stands on it ends inside its area
 #include "layout.h"
 
-#include <string.h>
-
 #define DIRECT_4_BEGIN UINT64_C(0xffff800000000000)
 #define DIRECT_4_END   UINT64_C(0xffffc00000000000)
 #define DIRECT_5_BEGIN UINT64_C(0xff00000000000000)
@@ -69,10 +67,8 @@ static void insert(struct layout_span *spans, size_t *count, struct layout_span 
 
 static void take_type(struct layout_span *spans, size_t *count, const struct efi_map *map,
                       enum coverage coverage, uint64_t limit) {
-    const uint8_t *bytes = map->descriptors;
-    for (uint64_t at = 0; map->bytes - at >= map->stride; at += map->stride) {
-        struct efi_descriptor descriptor;
-        memcpy(&descriptor, bytes + at, sizeof(descriptor));
+    for (uint64_t i = 0; i < efi_map_count(map); i++) {
+        struct efi_descriptor descriptor = efi_map_entry(map, i);
         if (coverage_of(&descriptor) == coverage) {
             insert(spans, count, span_of(&descriptor, limit));
         }
@@ -96,9 +92,6 @@ static size_t merge(struct layout_span *spans, size_t count) {
 size_t layout_direct_spans(struct layout_span *spans, const struct efi_map *map,
                            unsigned physical_bits) {
     size_t count = 0;
-    if (map->stride < sizeof(struct efi_descriptor)) {
-        return 0;
-    }
     uint64_t limit = UINT64_C(1) << (physical_bits < 52 ? physical_bits : 52);
     take_type(spans, &count, map, COVER_ALWAYS, limit);
     uint64_t top = 0;

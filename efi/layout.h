@@ -30,7 +30,7 @@ struct layout_span {
 //     the kernel must read have been found there.
 //   - The first MiB but for the window of the screen: tables are found there that no map names.
 //   - Not MMIO, unusable, unaccepted or persistent memory; nothing that the CPU cannot address.
-// `spans` has room for `map->bytes / map->stride + 2`. Returns how many there are.  O(n^2) at
+// `spans` has room for efi_map_count + 2. Returns how many there are.  O(n^2) at
 // worst, O(n) for a map that is nearly sorted.
 size_t layout_direct_spans(struct layout_span *spans, const struct efi_map *map,
                            unsigned physical_bits);

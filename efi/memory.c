@@ -119,14 +119,14 @@ EFI_STATUS memory_short(struct loader *loader, EFI_STATUS status, const char *wh
                         uint64_t bytes) {
     // Not on the stack, which may be small, and not from the firmware, which has nothing left.
     static uint8_t map[24 * KIB] __attribute__((aligned(8)));
-    UINTN size = sizeof(map), key, stride;
-    UINT32 version;
-    uint64_t free_bytes = 0, largest = 0;
+    UINTN size = sizeof(map), key, stride = 0;
+    UINT32 version = 0;
     EFI_STATUS read =
         loader->boot->GetMemoryMap(&size, (EFI_MEMORY_DESCRIPTOR *)map, &key, &stride, &version);
-    for (UINTN at = 0; !EFI_ERROR(read) && size - at >= stride; at += stride) {
-        struct efi_descriptor descriptor;
-        memcpy(&descriptor, map + at, sizeof(descriptor));
+    struct efi_map all = {map, EFI_ERROR(read) ? 0 : size, (uint32_t)stride, version};
+    uint64_t free_bytes = 0, largest = 0;
+    for (uint64_t i = 0; i < efi_map_count(&all); i++) {
+        struct efi_descriptor descriptor = efi_map_entry(&all, i);
         if (descriptor.type == EFI_CONVENTIONAL) {
             uint64_t piece = descriptor.pages * PAGE_SIZE;
             free_bytes += piece;

@@ -20,7 +20,7 @@ EFI_STATUS memory_take_below(struct loader *loader, enum boot_range_kind kind, u
 EFI_STATUS memory_scratch(struct loader *loader, const char *what, uint64_t bytes, void **out);
 
 // Gives back what memory_take or memory_scratch gave; NULL is ignored.
-void memory_release(struct loader *loader, const void *address);
+void memory_release(struct loader *loader, const void *memory);
 
 // Gives back everything.
 void memory_release_all(struct loader *loader);

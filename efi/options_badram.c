@@ -26,7 +26,9 @@ static int digit_of(char c) {
     if (c >= '0' && c <= '9') {
         return c - '0';
     }
-    c = (char)(c | 0x20);
+    if (c >= 'A' && c <= 'F') {
+        return c - 'A' + 10;
+    }
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
 }
 
@@ -124,7 +126,10 @@ static bool take_item(struct list *list) {
     if (!read_number(list, &first)) {
         return false;
     }
-    char separator = list->at < list->end ? *list->at : '\0';
+    char separator = '\0';
+    if (list->at < list->end) {
+        separator = *list->at;
+    }
     if (separator != '$' && separator != '-' && separator != ',') {
         parser_wrong(list->parser, list->at,
                      "badram: expected size$start, begin-end, or address,mask");

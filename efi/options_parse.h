@@ -29,5 +29,6 @@ void parser_wrong(struct parser *parser, const char *at, const char *text, ...)
 // Gives an option its meaning; reports what is wrong with its name or value.
 void options_apply(struct parser *parser, const struct word *word);
 
-// Reads `badram=`: see options_badram.c. False, with what was wrong reported and the options unchanged.
+// Reads `badram=`: see options_badram.c. False, with what was wrong reported and the options as
+// they were.
 bool badram_apply(struct parser *parser, const struct word *word);

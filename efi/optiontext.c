@@ -79,8 +79,8 @@ static bool is_wide_text(const uint8_t *bytes, size_t units) {
     return true;
 }
 
-static char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+static int lower(char c) {
+    return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
 }
 
 static bool equal_ignoring_case(const char *a, const char *b, size_t length) {

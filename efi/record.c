@@ -36,7 +36,7 @@ static void header(struct record *record, const struct loader *loader) {
     line(record, "# firmware: %s, revision 0x%x, UEFI %u.%u.%u\n", info->firmware_vendor,
          info->firmware_revision, info->uefi_revision >> 16, (info->uefi_revision & 0xffff) / 10,
          (info->uefi_revision & 0xffff) % 10);
-    line(record, "# descriptors: " U64 " of %u bytes\n", loader->map.bytes / loader->map.stride,
+    line(record, "# descriptors: " U64 " of %u bytes\n", efi_map_count(&loader->map),
          loader->map.stride);
 }
 
@@ -51,12 +51,10 @@ static void remarks(struct record *record, const struct loader_log *log) {
 }
 
 static void descriptors(struct record *record, const struct efi_map *map) {
-    const uint8_t *bytes = map->descriptors;
     line(record, "# format: type phys_start pages attribute\n");
-    for (uint64_t at = 0; map->bytes - at >= map->stride; at += map->stride) {
-        struct efi_descriptor d;
-        memcpy(&d, bytes + at, sizeof(d));
-        if (at / map->stride == DESCRIPTORS_MAX) {
+    for (uint64_t i = 0; i < efi_map_count(map); i++) {
+        struct efi_descriptor d = efi_map_entry(map, i);
+        if (i == DESCRIPTORS_MAX) {
             line(record, "# complete: no\n");
             break;
         }
@@ -66,7 +64,7 @@ static void descriptors(struct record *record, const struct efi_map *map) {
 }
 
 EFI_STATUS record_write(struct loader *loader) {
-    uint64_t count = loader->map.bytes / loader->map.stride;
+    uint64_t count = efi_map_count(&loader->map);
     struct record record = {0};
     void *text;
     if (loader->options.boot.record == 0 || loader->volume == NULL) {
