@@ -100,13 +100,21 @@ struct page_cpu {
     uint64_t frames[PAGE_STACK_FRAMES]; // the oldest first
 };
 
+// What is kept for those who cannot do without, in pages. A request whose ceiling lies above 4 GiB
+// (16 MiB) leaves that much free below it, for devices that can reach no further; a request that
+// may wait or fail leaves the atomic reserve for those that cannot (page_alloc_atomic).
+struct page_reserves {
+    uint64_t below_16m, below_4g, atomic;
+};
+
 // The allocator. Fields are private to mm/page/.
 struct page_allocator {
     struct section *sections; // one for each GiB up to the end of RAM
     uint16_t
         *hints; // for each section, which orders it has free (kept exact under the section's lock)
     uint64_t section_count;
-    struct lock ranges;      // one change of a range at a time
+    struct lock ranges; // one change of a range at a time
+    struct page_reserves reserves;
     uint64_t metadata_bytes; // what the allocator took for itself
     struct page_cpu cpus[PORT_CPU_MAX];
 };
@@ -127,6 +135,18 @@ bool page_init(struct page_allocator *allocator, struct bootmem *boot);
 // when the first choice is exhausted. Any context, interrupts too.
 enum page_status page_alloc(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
                             enum page_owner owner, pfn_t *out);
+
+// The same for a request that cannot wait: it may use the atomic reserve.
+enum page_status page_alloc_atomic(struct page_allocator *allocator, unsigned order,
+                                   paddr_t ceiling, enum page_owner owner, pfn_t *out);
+
+// Sets the reserves; none after page_init. Nothing is moved: an allocation that would cut into a
+// reserve is refused from now on.
+void page_set_reserves(struct page_allocator *allocator, const struct page_reserves *reserves);
+
+// How much is free below 16 MiB, below 4 GiB and in all, not counting what lies in stacks: what the
+// reserves are held against.  O(sections).
+struct page_reserves page_free_below(struct page_allocator *allocator);
 
 // Gives a block back: exactly what page_alloc returned, with its order. Panics on anything else,
 // naming the frame, what was expected and what was found.  O(orders). Any context.

@@ -19,7 +19,9 @@ struct run {
 
 // What is asked for, in frames.
 struct wanted {
-    uint64_t count, align, boundary, limit;
+    uint64_t count, align, boundary;
+    uint64_t ceiling; // as asked for
+    uint64_t limit;   // the ceiling, or where the sections end
 };
 
 // The highest free block that begins below `below` and has at least this order. Sections locked.
@@ -177,7 +179,9 @@ static bool take_place(struct page_allocator *allocator, const struct wanted *wa
         unsigned long flags = page_lock_range(allocator, pfn(0), pfn(wanted->limit));
         bool found = find_place(allocator, wanted, &place);
         page_unlock_range(allocator, pfn(0), pfn(wanted->limit), flags);
-        if (!found) {
+        // Lower places would cut deeper into the reserves.
+        if (!found || !page_reserves_allow(allocator, place + wanted->count, wanted->count,
+                                           wanted->ceiling, false)) {
             return false;
         }
         enum page_status status =
@@ -228,7 +232,7 @@ static bool take_block(struct page_allocator *allocator, const struct wanted *wa
     }
     bool exact = wanted->count == UINT64_C(1) << order;
     if ((order == PAGE_ORDER_MAX && !exact) ||
-        page_alloc(allocator, order, paddr_of(pfn(wanted->limit)), owner, out) != PAGE_OK) {
+        page_alloc(allocator, order, paddr_of(pfn(wanted->ceiling)), owner, out) != PAGE_OK) {
         return false;
     }
     if (!exact) {
@@ -245,6 +249,7 @@ enum page_status page_alloc_contig(struct page_allocator *allocator, uint64_t co
         .count = count,
         .align = align > PAGE_SIZE ? align >> PAGE_SHIFT : 1,
         .boundary = boundary >> PAGE_SHIFT,
+        .ceiling = limit,
         .limit = limit < end ? limit : end,
     };
     if (count == 0 || owner >= PAGE_OWNER_COUNT_ || !power_of_two(align) ||

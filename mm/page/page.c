@@ -94,10 +94,11 @@ static void count_owned(struct page_allocator *allocator, enum page_owner owner,
 
 // Around the stacks.
 static bool alloc_from_sections(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
-                                enum page_owner owner, pfn_t *out) {
+                                enum page_owner owner, bool atomic, pfn_t *out) {
     struct search search = {
         .order = order,
         .max = 1,
+        .atomic = atomic,
         .state = state_of(order, owner),
         .limit = ceiling.value >> PAGE_SHIFT,
     };
@@ -108,19 +109,39 @@ static bool alloc_from_sections(struct page_allocator *allocator, unsigned order
     return true;
 }
 
-enum page_status page_alloc(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
-                            enum page_owner owner, pfn_t *out) {
+static enum page_status alloc(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
+                              enum page_owner owner, bool atomic, pfn_t *out) {
     if (order > PAGE_ORDER_MAX || owner >= PAGE_OWNER_COUNT_) {
         return PAGE_BAD_REQUEST;
     }
-    bool stacked = (order == 0 || order == LARGE_ORDER) && ceiling.value == PAGE_ANYWHERE.value;
-    if ((stacked && pop(allocator, order, owner, out)) ||
-        alloc_from_sections(allocator, order, ceiling, owner, out)) {
+    if (alloc_from_sections(allocator, order, ceiling, owner, atomic, out)) {
         return PAGE_OK;
     }
     // What this CPU keeps back may be what is missing.
     page_drain(allocator);
-    return alloc_from_sections(allocator, order, ceiling, owner, out) ? PAGE_OK : PAGE_NO_MEMORY;
+    return alloc_from_sections(allocator, order, ceiling, owner, atomic, out) ? PAGE_OK
+                                                                              : PAGE_NO_MEMORY;
+}
+
+static bool from_stack(unsigned order, paddr_t ceiling, enum page_owner owner) {
+    return (order == 0 || order == LARGE_ORDER) && ceiling.value == PAGE_ANYWHERE.value &&
+           owner < PAGE_OWNER_COUNT_;
+}
+
+enum page_status page_alloc(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
+                            enum page_owner owner, pfn_t *out) {
+    if (from_stack(order, ceiling, owner) && pop(allocator, order, owner, out)) {
+        return PAGE_OK;
+    }
+    return alloc(allocator, order, ceiling, owner, false, out);
+}
+
+enum page_status page_alloc_atomic(struct page_allocator *allocator, unsigned order,
+                                   paddr_t ceiling, enum page_owner owner, pfn_t *out) {
+    if (from_stack(order, ceiling, owner) && pop(allocator, order, owner, out)) {
+        return PAGE_OK;
+    }
+    return alloc(allocator, order, ceiling, owner, true, out);
 }
 
 // Says what is wrong with a free, and stops.

@@ -183,14 +183,32 @@ static unsigned take_from_zone(struct page_allocator *allocator, const struct se
     return count;
 }
 
+// A request with this ceiling, from the zone below `top`. When the reserves do not allow all that
+// is wanted, one block may do.
+static unsigned take_within_reserves(struct page_allocator *allocator, struct search search,
+                                     uint64_t ceiling, uint64_t top, uint64_t *frames) {
+    uint64_t size = UINT64_C(1) << search.order;
+    if (!page_reserves_allow(allocator, top, search.max * size, ceiling, search.atomic)) {
+        search.max = 1;
+        if (!page_reserves_allow(allocator, top, size, ceiling, search.atomic)) {
+            return 0;
+        }
+    }
+    return take_from_zone(allocator, &search, frames);
+}
+
 unsigned page_take(struct page_allocator *allocator, struct search search, uint64_t *frames) {
-    static const uint64_t floors[] = {4 * GIB >> PAGE_SHIFT, 16 * MIB >> PAGE_SHIFT, 0};
-    uint64_t end = section_base(allocator->section_count);
-    search.limit = search.limit < end ? search.limit : end;
+    static const struct {
+        uint64_t floor, top;
+    } zones[] = {{FRAMES_4G, UINT64_MAX}, {FRAMES_16M, FRAMES_4G}, {0, FRAMES_16M}};
+    uint64_t end = section_base(allocator->section_count), limit = search.limit;
     unsigned count = 0;
-    for (unsigned zone = 0; zone < sizeof(floors) / sizeof(floors[0]) && count == 0; zone++) {
-        search.floor = floors[zone];
-        count = search.floor < search.limit ? take_from_zone(allocator, &search, frames) : 0;
+    for (unsigned zone = 0; zone < sizeof(zones) / sizeof(zones[0]) && count == 0; zone++) {
+        search.floor = zones[zone].floor;
+        search.limit = limit < end ? limit : end;
+        if (search.floor < search.limit) {
+            count = take_within_reserves(allocator, search, limit, zones[zone].top, frames);
+        }
     }
     return count;
 }

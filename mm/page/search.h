@@ -9,8 +9,17 @@ struct search {
     unsigned order;
     unsigned max; // blocks wanted: more than one for order 0 only
     uint8_t state;
+    bool atomic; // may use the atomic reserve
     uint64_t floor, limit;
 };
+
+#define FRAMES_16M (16 * MIB >> PAGE_SHIFT)
+#define FRAMES_4G  (4 * GIB >> PAGE_SHIFT)
+
+// Whether the reserves leave `count` frames that lie below frame `top` to a request whose ceiling
+// is frame `ceiling`.  O(1) without reserves, else O(sections) at worst.
+bool page_reserves_allow(struct page_allocator *allocator, uint64_t top, uint64_t count,
+                         uint64_t ceiling, bool atomic);
 
 // Takes up to `search->max` blocks from one section, and stores their first frames in `frames`.
 // Returns how many: 0 when there is no such block. Does not count owners.

@@ -32,6 +32,26 @@ static void print_run(struct text *out, const struct section_run *run) {
     text_puts(out, "\n");
 }
 
+static void report_reserves(struct text *out, struct page_allocator *allocator) {
+    const struct page_reserves *reserves = &allocator->reserves;
+    struct page_reserves free = page_free_below(allocator);
+    const struct {
+        const char *where;
+        uint64_t kept, free;
+    } lines[] = {
+        {"below 16 MiB", reserves->below_16m, free.below_16m},
+        {"below 4 GiB", reserves->below_4g, free.below_4g},
+        {"for atomic requests", reserves->atomic, free.atomic},
+    };
+    for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        text_printf(out, "  reserve %s: ", lines[i].where);
+        text_size(out, lines[i].kept * PAGE_SIZE);
+        text_puts(out, " of ");
+        text_size(out, lines[i].free * PAGE_SIZE);
+        text_puts(out, " that is free there\n");
+    }
+}
+
 static void report_totals(struct text *out, struct page_allocator *allocator) {
     uint64_t free_pages = page_free_count(allocator);
     text_printf(out, "  free: %lu pages, ", free_pages);
@@ -65,6 +85,7 @@ void report_buddy(struct text *out, struct page_allocator *allocator) {
         print_run(out, &run);
     }
     report_totals(out, allocator);
+    report_reserves(out, allocator);
 }
 
 static void report_account(struct text *out, const char *name, uint64_t bytes, uint64_t total) {

@@ -251,6 +251,33 @@ static void all_of_it_and_back(void **state) {
     page_free(&world->pages, whole, PAGE_ORDER_MAX);
 }
 
+// Takes single frames until they are refused. Returns how many are free then.
+static uint64_t use_up(struct world *world, paddr_t ceiling, bool atomic) {
+    enum page_status (*take)(struct page_allocator *, unsigned, paddr_t, enum page_owner, pfn_t *) =
+        atomic ? page_alloc_atomic : page_alloc;
+    pfn_t frame;
+    while (take(&world->pages, 0, ceiling, PAGE_OWNER_USER, &frame) == PAGE_OK) {
+    }
+    return page_free_count(&world->pages);
+}
+
+static void reserves_are_kept(void **state) {
+    struct world *world = *state;
+    const struct page_reserves reserves = {.below_16m = 700, .below_4g = 5000, .atomic = 300};
+    page_set_reserves(&world->pages, &reserves);
+    assert_int_equal(use_up(world, PAGE_ANYWHERE, false), 5000);
+    assert_true(page_free_below(&world->pages).below_16m >= 700);
+    // A ceiling of 4 GiB opens that reserve, but not the one below 16 MiB.
+    assert_int_equal(use_up(world, paddr(4 * GIB), false), 700);
+    pfn_t none;
+    assert_int_equal(
+        page_alloc_contig(&world->pages, 3, 0, PAGE_ANYWHERE, 0, PAGE_OWNER_DMA, &none, NULL),
+        PAGE_NO_MEMORY);
+    assert_int_equal(use_up(world, paddr(16 * MIB), false), 300);
+    assert_int_equal(use_up(world, PAGE_ANYWHERE, true), 300);
+    assert_int_equal(use_up(world, paddr(16 * MIB), true), 0);
+}
+
 static void summaries_are_exact(void **state) {
     (void)state;
     static struct bitmap bitmap;
@@ -426,6 +453,7 @@ int main(void) {
         WITH_WORLD(reserving_all_but_a_frame_of_a_section),
         WITH_WORLD(the_end_of_a_section_is_reserved),
         WITH_WORLD(all_of_it_and_back),
+        WITH_WORLD(reserves_are_kept),
         WITH_WORLD(wrong_frees_are_named),
         WITH_WORLD(a_closed_boot_allocator_panics),
         cmocka_unit_test(summaries_are_exact),
