@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
-// The one thing that is needed from AML without an interpreter: the sleep types of S5.
+// The two things that are needed from AML without an interpreter: the sleep types of S5, and the
+// memory that AML reads and writes. Both are searched for byte by byte; anything that deviates is no
+// match, and the search goes on behind it (encoding: ACPI 6.5, 20.2).
 //
-// Firmware states them as   Name (_S5_, Package (n) { a, b, … })   with constant integers, in a
-// table's outermost scope, so the bytes can be searched for: NameOp, the name (with or without a
-// root prefix), PackageOp, its length, the number of elements, the elements (ACPI 6.5, 20.2.2 to
-// 20.2.5 for the encoding, 7.4.2.6 for what the package means). Anything that deviates is no match,
-// and the search goes on behind it.
+// Sleep types: firmware states them as   Name (_S5_, Package (n) { a, b, … })   with constant
+// integers: NameOp, the name (with or without a root prefix), PackageOp, its length, the number of
+// elements, the elements (7.4.2.6 for what they mean).
+//
+// Memory:   OperationRegion (name, SystemMemory, address, length)   with constant integers, which
+// is what firmware writes that fills them in at boot (19.6.100).
 #include "internal.h"
 
 #include <string.h>
@@ -19,10 +22,17 @@ enum {
     AML_DWORD = 0x0c,
     AML_QWORD = 0x0e,
     AML_PACKAGE = 0x12,
+    AML_DUAL_NAME = 0x2e,
+    AML_MULTI_NAME = 0x2f,
+    AML_EXTENDED = 0x5b,
+    AML_REGION = 0x80, // behind AML_EXTENDED
+    AML_ROOT = 0x5c,
+    AML_PARENT = 0x5e,
     AML_ONES = 0xff,
 };
 
-#define SLEEP_TYPE_MASK 7
+#define SLEEP_TYPE_MASK      7
+#define REGION_SYSTEM_MEMORY 0
 
 // Reads a package's length at `*at`: where the package ends; 0 when the encoding or the end is out
 // of bounds. The length counts its own bytes.
@@ -97,6 +107,58 @@ bool acpi_aml_s5(const uint8_t *bytes, uint32_t length, uint8_t types[2]) {
         uint64_t name = at + 1 + (aml.bytes[at + 1] == '\\');
         if (name + 4 <= aml.length && signature_is(aml.bytes + name, "_S5_") &&
             sleep_package(aml, name + 4, types)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool name_segment(struct view aml, uint64_t at) {
+    for (unsigned i = 0; i < 4; i++) {
+        uint8_t byte = view_u8(aml, at + i);
+        bool letter = (byte >= 'A' && byte <= 'Z') || byte == '_';
+        bool digit = byte >= '0' && byte <= '9';
+        if (!letter && (i == 0 || !digit)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Moves `*at` past a name: prefixes, then one segment, two, or a count of them.
+static bool skip_name(struct view aml, uint64_t *at) {
+    while (view_u8(aml, *at) == AML_ROOT || view_u8(aml, *at) == AML_PARENT) {
+        (*at)++;
+    }
+    unsigned segments = 1;
+    if (view_u8(aml, *at) == AML_DUAL_NAME) {
+        segments = 2;
+        *at += 1;
+    } else if (view_u8(aml, *at) == AML_MULTI_NAME) {
+        segments = view_u8(aml, *at + 1);
+        *at += 2;
+    }
+    for (unsigned i = 0; i < segments; i++) {
+        if (!name_segment(aml, *at)) {
+            return false;
+        }
+        *at += 4;
+    }
+    return segments != 0;
+}
+
+bool acpi_aml_memory(struct view aml, uint64_t *from, uint64_t *address, uint64_t *bytes) {
+    while (*from + 2 <= aml.length) {
+        uint64_t at = (*from)++;
+        if (aml.bytes[at] != AML_EXTENDED || aml.bytes[at + 1] != AML_REGION) {
+            continue;
+        }
+        at += 2;
+        if (!skip_name(aml, &at) || at >= aml.length || aml.bytes[at] != REGION_SYSTEM_MEMORY) {
+            continue;
+        }
+        at++;
+        if (integer(aml, &at, address) && integer(aml, &at, bytes)) {
             return true;
         }
     }

@@ -146,6 +146,56 @@ static uint64_t mok_bytes(struct acpi *acpi, uint64_t address) {
     return 0;
 }
 
+static uint64_t digest_bytes(uint16_t algorithm) { // TCG Algorithm Registry 1.34, table 3
+    switch (algorithm) {
+    case 0x0004: // SHA-1
+        return 20;
+    case 0x000b: // SHA-256
+    case 0x0012: // SM3-256
+    case 0x0027: // SHA3-256
+        return 32;
+    case 0x000c: // SHA-384
+    case 0x0028: // SHA3-384
+        return 48;
+    case 0x000d: // SHA-512
+    case 0x0029: // SHA3-512
+        return 64;
+    default:
+        return 0;
+    }
+}
+
+// Where the event at `at` ends: register, type, number of digests, the digests, the length of what
+// was measured, that. 0 when it cannot be.
+static uint64_t event_end(const struct acpi *acpi, uint64_t at) {
+    struct view head = peek(acpi, at, 12);
+    uint32_t digests = view_u32(head, 8);
+    at += 12;
+    for (uint32_t i = 0; i < digests; i++) {
+        uint64_t bytes = digest_bytes(view_u16(peek(acpi, at, 2), 0));
+        if (bytes == 0) {
+            return 0;
+        }
+        at += 2 + bytes;
+    }
+    struct view size = peek(acpi, at, 4);
+    return head.length == 0 || size.length == 0 ? 0 : at + 4 + view_u32(size, 0);
+}
+
+// TCG EFI Protocol Specification 2.0, 7 (events measured after the log was fetched): version,
+// number of events; the events.
+static uint64_t final_events_bytes(struct acpi *acpi, uint64_t address) {
+    struct view head = peek(acpi, address, 16);
+    uint64_t at = address + 16;
+    for (uint64_t i = 0; i < view_u64(head, 8); i++) {
+        at = event_end(acpi, at);
+        if (at == 0) {
+            return 0;
+        }
+    }
+    return head.length == 0 ? 0 : at - address;
+}
+
 struct known {
     struct efi_guid guid;
     const char *name;
@@ -174,9 +224,9 @@ static const struct known known[] = {
     {GUID(0x36122546, 0xf7ef, 0x4c8f, 0xbd, 0x9b, 0xeb, 0x85, 0x25, 0xb5, 0x0c, 0x0b),
      "conformance profiles", "CONFORM", conformance_bytes},
     {GUID(0x1e2ed096, 0x30e2, 0x4254, 0xbd, 0x89, 0x86, 0x3b, 0xbe, 0xf8, 0x23, 0x25),
-     "TPM final events log", "TPMLOG", NULL},
+     "TPM final events log", "TPMLOG", final_events_bytes},
     {GUID(0xdd4a4648, 0x2de7, 0x4665, 0x96, 0x4d, 0x21, 0xd9, 0xef, 0x5f, 0xb4, 0x46),
-     "CC final events log", "CCLOG", NULL},
+     "CC final events log", "CCLOG", final_events_bytes},
     {GUID(0xd719b2cb, 0x3d3a, 0x4596, 0xa3, 0xbc, 0xda, 0xd0, 0x0e, 0x67, 0x65, 0x6f),
      "image execution information", "IMGEXEC", NULL},
     {GUID(0xb1b621d5, 0xf19c, 0x41a5, 0x83, 0x0b, 0xd9, 0x15, 0x2c, 0x69, 0xaa, 0xe0),

@@ -31,20 +31,34 @@ enum {
     FPDT_POINTER = 8,
 };
 
+// What is known already by that name, in that place: AML tables repeat what others say.
+static struct acpi_data *same_data(struct acpi *acpi, const struct acpi_data *found) {
+    for (size_t i = 0; i < acpi->data_count; i++) {
+        struct acpi_data *data = &acpi->data[i];
+        if (data->name == found->name && data->address.value == found->address.value &&
+            data->bytes == found->bytes && !data->configuration) {
+            return data;
+        }
+    }
+    return NULL;
+}
+
 struct acpi_data *acpi_add_data(struct acpi *acpi, const char *name, uint64_t address,
                                 uint64_t bytes) {
-    if (acpi->data_count == ACPI_DATA_MAX) {
-        acpi->overflow = true;
-        return NULL;
-    }
-    struct acpi_data *data = &acpi->data[acpi->data_count++];
-    *data = (struct acpi_data){.name = name, .address = paddr(address), .keep = true};
-    data->lies_in = (uint8_t)acpi_class_at(acpi, address);
-    data->guessed = bytes == 0 || bytes > DATA_BYTES_MAX;
-    if (data->guessed) {
+    struct acpi_data found = {.name = name, .address = paddr(address), .keep = true};
+    found.lies_in = (uint8_t)acpi_class_at(acpi, address);
+    found.guessed = bytes == 0 || bytes > DATA_BYTES_MAX;
+    if (found.guessed) {
         bytes = PAGE_SIZE - address % PAGE_SIZE;
     }
-    data->bytes = acpi_readable(acpi, address, bytes);
+    found.bytes = acpi_readable(acpi, address, bytes);
+    struct acpi_data *data = same_data(acpi, &found);
+    if (data == NULL && acpi->data_count == ACPI_DATA_MAX) {
+        acpi->overflow = true;
+    } else if (data == NULL) {
+        data = &acpi->data[acpi->data_count++];
+        *data = found;
+    }
     return data;
 }
 
@@ -120,11 +134,34 @@ static void find_performance(struct acpi *acpi) {
     }
 }
 
+// Memory that the AML of one table reads or writes, where it would be given back. What AML may
+// claim of usable memory is not believed: firmware's own map says that nobody needs that.
+static void find_aml_memory(struct acpi *acpi, struct view table) {
+    uint64_t at = ACPI_HEADER_BYTES, address, bytes;
+    while (acpi_aml_memory(table, &at, &address, &bytes)) {
+        enum memory_class class = acpi_class_at(acpi, address);
+        if (bytes != 0 && (class == MEMORY_ACPI || class == MEMORY_BOOTSVC)) {
+            acpi_add_data(acpi, "AML operation region", address, bytes);
+        }
+    }
+}
+
+static void find_all_aml_memory(struct acpi *acpi) {
+    find_aml_memory(acpi, acpi_first(acpi, "DSDT"));
+    struct view ssdt;
+    uint32_t length = 0;
+    for (unsigned i = 0; (ssdt.bytes = acpi_table(acpi, "SSDT", i, &length)) != NULL; i++) {
+        ssdt.length = length;
+        find_aml_memory(acpi, ssdt);
+    }
+}
+
 void acpi_find_table_data(struct acpi *acpi) {
     find_facs(acpi);
     find_image(acpi);
     find_tpm_logs(acpi);
     find_performance(acpi);
+    find_all_aml_memory(acpi);
     struct view wpbt = acpi_first(acpi, "WPBT");
     point(acpi, "WPBT binary", "WPBT", view_u64(wpbt, WPBT_BINARY), view_u32(wpbt, WPBT_BYTES));
     struct view bert = acpi_first(acpi, "BERT");

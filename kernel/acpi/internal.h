@@ -140,6 +140,10 @@ bool acpi_guid_is_rsdp(const struct efi_guid *guid);
 // Records all configuration tables but the RSDPs that are known already.
 void acpi_find_configuration(struct acpi *acpi, const struct acpi_input *input);
 
+// aml.c: the next region of system memory that AML names, at constant address and length, at or
+// behind `*from`, which moves on. False when there is none.
+bool acpi_aml_memory(struct view aml, uint64_t *from, uint64_t *address, uint64_t *bytes);
+
 // windows.c: register windows that overlap RAM become MEMORY_MMIO.
 void acpi_check_windows(struct acpi *acpi);
 

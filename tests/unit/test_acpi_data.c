@@ -178,6 +178,52 @@ static void mp_table_is_two_ranges(void **state) {
     assert_int_equal(data_at(board, BOARD_BOOTSVC + 0x4000)->bytes, 300);
 }
 
+static void final_events_size(void **state) {
+    static const uint8_t event[] = {
+        5, 0, 0, 0, 7, 0, 0, 0, 2, 0, 0, 0, // register, type, two digests
+        4, 0,                               // SHA-1
+    };
+    board_put(PLACE, 1, 8);
+    board_put(PLACE + 8, 2, 8);
+    memcpy(board_at(PLACE + 16), event, sizeof(event));
+    board_put(PLACE + 16 + 34, 0x000b, 2); // SHA-256
+    board_put(PLACE + 16 + 68, 10, 4);
+    memcpy(board_at(PLACE + 98), event, sizeof(event));
+    board_put(PLACE + 98 + 34, 0x000c, 2); // SHA-384
+    board_put(PLACE + 98 + 84, 0, 4);
+    expect_bytes(*state, final_events, "TPM final events log", 98 + 88);
+}
+
+static void aml_memory_is_pinned(void **state) {
+    struct board *board = *state;
+    static const char regions[] =
+        "\x5b\x80GNVS\x00\x0c\x40\x00\x23\x00\x0b\x00\x10"    // 0x230040, 0x1000 bytes
+        "\x5b\x80\\.PCI0LPC_\x00\x0c\x00\x40\x20\x00\x0a\x20" // 0x204000, 32 bytes
+        "\x5b\x80^^/\x03"
+        "AAAABBBBCCCC\x00\x0c\x00\x20\x25\x00\x0a\x20" // usable memory
+        "\x5b\x80"
+        "EC00\x03\x0a\x00\x0a\xff" // another space
+        "\x5b\x80"
+        "0BAD\x00\x0c\x00\x50\x20\x00\x0a\x20"             // no name
+        "\x5b\x80VARS\x00VADDVLEN"                         // not constant
+        "\x5b\x80/\x00\x00\x0c\x00\x60\x20\x00\x0a\x20"    // a name of no segments
+        "\x5b\x80GNVS\x00\x0c\x40\x00\x23\x00\x0b\x00\x10" // again
+        "\x5b\x80";
+    memcpy((uint8_t *)board_at(BOARD_SSDT) + 40, regions, sizeof(regions) - 1);
+    board_put(BOARD_SSDT + 4, 40 + sizeof(regions) - 1, 4);
+    board_seal(BOARD_SSDT);
+    board_run(board);
+    assert_int_equal(data_at(board, BOARD_SECOND + 0x40)->bytes, 0x1000);
+    assert_int_equal(data_at(board, BOARD_BOOTSVC + 0x4000)->bytes, 32);
+    assert_int_equal(board->acpi.data_count, 4); // and the FACS and the image
+    assert_string_equal(board_summary(board),
+                        "acpi: 20 pages: 14 reclaimed, 6 pinned (BGRT image, AML operation "
+                        "region), tables copied 10 (8.8 KiB)");
+    struct acpi_pin pin;
+    assert_true(acpi_next_pin(&board->acpi, paddr(BOARD_BOOTSVC), paddr(BOARD_ACPI), &pin));
+    assert_int_equal(pin.begin.value, BOARD_BOOTSVC + 0x4000);
+}
+
 // Without a header that makes sense, with one that nobody knows, or with none at all: the rest of
 // the page.
 static void unknown_sizes_pin_the_page(void **state) {
@@ -507,6 +553,8 @@ int main(void) {
         TEST(smbios_is_two_ranges),
         TEST(smbios_3_is_two_ranges),
         TEST(mp_table_is_two_ranges),
+        TEST(final_events_size),
+        TEST(aml_memory_is_pinned),
         TEST(unknown_sizes_pin_the_page),
         TEST(tables_that_lead_nowhere_pin_nothing),
         TEST(boot_time_tables_pin_nothing),
