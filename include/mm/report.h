@@ -26,6 +26,11 @@ void report_findings(struct text *out, const struct memmap *map);
 void report_buddy(struct text *out, struct page_allocator *allocator);
 void report_ledger(struct text *out, const struct ledger *ledger);
 
+// Words for the middle of a line: what a frame is ("allocated, in a block of order 3 at 0x12000,
+// owner dma"), and, in whole sentences, why a request for contiguous frames was refused.
+void report_frame(struct text *out, const struct page_info *info);
+void report_refusal(struct text *out, const struct page_refusal *refusal);
+
 // Records.
 //   {"record":"efi","index":0,"type":7,"name":"Conventional","start":"0x…","pages":159,
 //    "attributes":"0x…"}   (one line)

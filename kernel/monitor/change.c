@@ -3,6 +3,7 @@
 //
 // The page allocator panics when it is given back what it did not give out; a typing mistake must
 // not. So everything is looked at first, and a refusal says what is really there.
+#include <mm/report.h>
 #include <monitor/monitor.h>
 #include <monitor/whatis.h>
 #include <state.h>
@@ -41,17 +42,11 @@ static void print_block(struct text *out, pfn_t block, unsigned order) {
     text_size(out, bytes);
 }
 
-static void alloc(struct text *out, size_t count, char **arguments) {
+static void alloc_block(struct text *out, size_t count, char **arguments) {
     unsigned order;
     uint64_t ceiling = PAGE_ANYWHERE.value;
-    if (!read_order(out, arguments[0], &order)) {
-        return;
-    }
-    if (count != 1 && (count != 3 || strcmp(arguments[1], "below") != 0)) {
-        text_puts(out, "like this: alloc 3, or alloc 3 below 16M\n");
-        return;
-    }
-    if (count == 3 && !monitor_number(out, "below", arguments[2], &ceiling)) {
+    if (!read_order(out, arguments[0], &order) ||
+        (count == 3 && !monitor_number(out, "below", arguments[2], &ceiling))) {
         return;
     }
     pfn_t block;
@@ -66,25 +61,135 @@ static void alloc(struct text *out, size_t count, char **arguments) {
     }
 }
 
-static void free_block(struct text *out, size_t count, char **arguments) {
-    (void)count;
-    pfn_t block;
+static void print_pages(struct text *out, pfn_t first, uint64_t pages) {
+    uint64_t begin = paddr_of(first).value, bytes = pages * PAGE_SIZE;
+    text_printf(out, "[0x%lx, 0x%lx), %lu pages, ", begin, begin + bytes, pages);
+    text_size(out, bytes);
+}
+
+// The words behind COUNT pages: in any order, each with its number.
+static bool read_constraints(struct text *out, size_t count, char **arguments, uint64_t *align,
+                             uint64_t *ceiling, uint64_t *boundary) {
+    for (size_t i = 0; i < count; i += 2) {
+        const char *name = arguments[i];
+        uint64_t *number = strcmp(name, "align") == 0      ? align
+                           : strcmp(name, "below") == 0    ? ceiling
+                           : strcmp(name, "boundary") == 0 ? boundary
+                                                           : NULL;
+        if (number == NULL || i + 1 == count) {
+            text_puts(out, "like this: alloc 3 (an order), alloc 3 below 16M, alloc 100 pages, "
+                           "alloc 96K bytes align 64K below 4G boundary 128K\n");
+            return false;
+        }
+        if (!monitor_number(out, name, arguments[i + 1], number)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void alloc_pages(struct text *out, uint64_t pages, size_t count, char **arguments) {
+    uint64_t align = 0, ceiling = PAGE_ANYWHERE.value, boundary = 0;
+    if (!read_constraints(out, count, arguments, &align, &ceiling, &boundary)) {
+        return;
+    }
+    pfn_t first;
+    struct page_refusal refusal;
+    enum page_status status = page_alloc_contig(&strata.pages, pages, align, paddr(ceiling),
+                                                boundary, PAGE_OWNER_MONITOR, &first, &refusal);
+    if (status == PAGE_OK) {
+        text_puts(out, "allocated ");
+        print_pages(out, first, pages);
+    } else if (status == PAGE_NO_MEMORY) {
+        text_puts(out, "not allocated: ");
+        report_refusal(out, &refusal);
+    } else {
+        text_puts(out, "not allocated: no memory could ever satisfy this: align and boundary are "
+                       "powers of two, and the pages must fit within the boundary");
+    }
+    text_puts(out, "\n");
+}
+
+static void alloc(struct text *out, size_t count, char **arguments) {
+    bool bytes = count >= 2 && strcmp(arguments[1], "bytes") == 0;
+    bool pages = count >= 2 && strcmp(arguments[1], "pages") == 0;
+    uint64_t number, ignored;
+    if (bytes || pages) {
+        if (monitor_number(out, "count", arguments[0], &number)) {
+            number = pages ? number : number / PAGE_SIZE + (number % PAGE_SIZE != 0);
+            alloc_pages(out, number, count - 2, arguments + 2);
+        }
+    } else if (count == 1 || (count == 3 && strcmp(arguments[1], "below") == 0)) {
+        alloc_block(out, count, arguments);
+    } else {
+        read_constraints(out, 1, arguments + 1, &ignored, &ignored, &ignored); // says how
+    }
+}
+
+static void refuse_free(struct text *out, pfn_t frame) {
+    text_printf(out, "not freed: 0x%lx is ", paddr_of(frame).value);
+    whatis_frame(out, &strata, frame);
+    text_puts(out,
+              "\nonly what alloc gave out can be freed, with its own order or as many pages\n");
+}
+
+// The order of a block that alloc gave out and that begins here, or -1.
+static int block_by_hand(pfn_t frame) {
+    struct page_info info = page_inspect(&strata.pages, frame);
+    bool ours = info.state == PAGE_STATE_ALLOCATED && info.owner == PAGE_OWNER_MONITOR &&
+                info.block.value == frame.value;
+    return ours ? (int)info.order : -1;
+}
+
+static void free_block(struct text *out, pfn_t block, unsigned order) {
+    if (block_by_hand(block) != (int)order) {
+        refuse_free(out, block);
+        return;
+    }
+    page_free(&strata.pages, block, order);
+    text_puts(out, "freed ");
+    print_block(out, block, order);
+    text_puts(out, "\n");
+}
+
+// Contiguous pages are blocks that follow one another: all of them are looked at before one is
+// freed.
+static void free_pages(struct text *out, pfn_t first, uint64_t pages) {
+    for (uint64_t done = 0; done < pages;) {
+        int order = block_by_hand(pfn(first.value + done));
+        if (order < 0 || UINT64_C(1) << order > pages - done) {
+            refuse_free(out, pfn(first.value + done));
+            return;
+        }
+        done += UINT64_C(1) << order;
+    }
+    for (uint64_t done = 0; done < pages;) {
+        unsigned order = page_inspect(&strata.pages, pfn(first.value + done)).order;
+        page_free(&strata.pages, pfn(first.value + done), order);
+        done += UINT64_C(1) << order;
+    }
+    text_puts(out, "freed ");
+    print_pages(out, first, pages);
+    text_puts(out, "\n");
+}
+
+static void free_by_hand(struct text *out, size_t count, char **arguments) {
+    pfn_t first;
     unsigned order;
-    if (!read_frame(out, arguments[0], &block) || !read_order(out, arguments[1], &order)) {
+    uint64_t number;
+    if (!read_frame(out, arguments[0], &first)) {
         return;
     }
-    struct page_info info = page_inspect(&strata.pages, block);
-    if (info.state == PAGE_STATE_ALLOCATED && info.owner == PAGE_OWNER_MONITOR &&
-        info.block.value == block.value && info.order == order) {
-        page_free(&strata.pages, block, order);
-        text_puts(out, "freed ");
-        print_block(out, block, order);
-        text_puts(out, "\n");
-        return;
+    if (count == 2) {
+        if (read_order(out, arguments[1], &order)) {
+            free_block(out, first, order);
+        }
+    } else if (strcmp(arguments[2], "pages") != 0 && strcmp(arguments[2], "bytes") != 0) {
+        text_puts(out, "like this: free 0x100000 3 (an order), or free 0x100000 100 pages\n");
+    } else if (monitor_number(out, "count", arguments[1], &number)) {
+        bool pages = strcmp(arguments[2], "pages") == 0;
+        free_pages(out, first, pages ? number : number / PAGE_SIZE + (number % PAGE_SIZE != 0));
     }
-    text_printf(out, "not freed: 0x%lx is ", paddr_of(block).value);
-    whatis_frame(out, &strata, block);
-    text_puts(out, "\nonly blocks that alloc gave out can be freed, with their own order\n");
 }
 
 static bool read_range(struct text *out, char **arguments, pfn_t *begin, pfn_t *end) {
@@ -153,8 +258,9 @@ static void release(struct text *out, size_t count, char **arguments) {
 }
 
 const struct monitor_command monitor_change_commands[] = {
-    {"alloc", "ORDER [below ADDRESS]", "takes a block of 2^ORDER pages", 1, 3, alloc},
-    {"free", "ADDRESS ORDER", "gives a block back", 2, 2, free_block},
+    {"alloc", "ORDER [below ADDRESS] | COUNT pages|bytes [align A] [below B] [boundary C]",
+     "takes a block of 2^ORDER pages, or contiguous ones", 1, 8, alloc},
+    {"free", "ADDRESS ORDER | ADDRESS COUNT pages|bytes", "gives them back", 2, 3, free_by_hand},
     {"reserve", "BEGIN END", "takes exactly these addresses, END not included", 2, 2, reserve},
     {"release", "BEGIN END", "gives reserved addresses back", 2, 2, release},
     {0},

@@ -35,23 +35,8 @@ static void explain_region(struct text *out, const struct memmap *map, paddr_t a
 }
 
 void whatis_frame(struct text *out, struct kernel *kernel, pfn_t frame) {
-    static const char *const names[] = {
-        [PAGE_STATE_UNMANAGED] = "not the page allocator's",
-        [PAGE_STATE_FREE] = "free",
-        [PAGE_STATE_ALLOCATED] = "allocated",
-        [PAGE_STATE_RESERVED] = "reserved by hand",
-        [PAGE_STATE_BAD] = "bad, taken out for good",
-        [PAGE_STATE_METADATA] = "the page allocator's own metadata",
-    };
     struct page_info info = page_inspect(&kernel->pages, frame);
-    text_puts(out, names[info.state]);
-    if (info.state == PAGE_STATE_FREE || info.state == PAGE_STATE_ALLOCATED) {
-        text_printf(out, ", in a block of order %u at 0x%lx", info.order,
-                    paddr_of(info.block).value);
-    }
-    if (info.state == PAGE_STATE_ALLOCATED) {
-        text_printf(out, ", owner %s", page_owner_name(info.owner));
-    }
+    report_frame(out, &info);
 }
 
 static void explain_section(struct text *out, struct kernel *kernel, pfn_t frame) {
