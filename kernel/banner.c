@@ -2,9 +2,12 @@
 // The first thing that a person reads.
 #include <banner.h>
 
+const char banner_version[] = STRATA_VERSION;
+const char banner_build[] = STRATA_BUILD;
+
 void banner(struct text *out, const struct kernel *kernel) {
     const struct boot_info *info = kernel->info;
-    text_printf(out, "Strata %s (%s)\n", STRATA_VERSION, STRATA_BUILD);
+    text_printf(out, "Strata %s (%s)\n", banner_version, banner_build);
     text_printf(out, "firmware: %s, revision 0x%x, UEFI %u.%u%s\n", info->firmware_vendor,
                 info->firmware_revision, info->uefi_revision >> 16,
                 (info->uefi_revision & 0xffff) / 10, info->secure_boot != 0 ? ", Secure Boot" : "");

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <state.h>
-#include <version.h> // made by kernel/build.mk: STRATA_VERSION, STRATA_BUILD
+
+// "0.1", and the commit that this was built from; kernel/build.mk sets both.
+extern const char banner_version[], banner_build[];
 
 // Version, CPU, firmware, options: some lines.
 void banner(struct text *out, const struct kernel *kernel);

@@ -22,16 +22,17 @@ $(BUILD)/kernel/include/stb:
 	@mkdir -p $(@D)
 	$(Q)ln -sfn $(STB) $@
 
-# Rewritten only when it changes.
+# What the banner says; it is compiled anew when that changes.
 STRATA_VERSION := 0.1
+STRATA_BUILD := $(shell git describe --always --dirty --exclude='*' 2>/dev/null || echo no git)
 .PHONY: version
-$(BUILD)/kernel/include/version.h: version
+$(BUILD)/kernel/version: version
 	@mkdir -p $(@D)
-	$(Q)printf '#define STRATA_VERSION "%s"\n#define STRATA_BUILD "%s"\n' '$(STRATA_VERSION)' \
-	  "$$(git describe --always --dirty --exclude='*' 2>/dev/null || echo 'no git')" >$@.new
-	$(Q)cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+	@echo '$(STRATA_VERSION) $(STRATA_BUILD)' | cmp -s - $@ || echo '$(STRATA_VERSION) $(STRATA_BUILD)' >$@
+$(BUILD)/kernel/kernel/banner.o: $(BUILD)/kernel/version
+$(BUILD)/kernel/kernel/banner.o: KERNEL_FLAGS += -DSTRATA_VERSION='"$(STRATA_VERSION)"' -DSTRATA_BUILD='"$(STRATA_BUILD)"'
 
-$(BUILD)/kernel/%.o: %.c | $(BUILD)/kernel/include/stb $(BUILD)/kernel/include/version.h
+$(BUILD)/kernel/%.o: %.c | $(BUILD)/kernel/include/stb
 	@mkdir -p $(@D)
 	$(call say,CC,$< (kernel))
 	$(Q)$(CLANG) $(KERNEL_FLAGS) -MJ $@.json -c -o $@ $<

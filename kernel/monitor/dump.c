@@ -24,9 +24,9 @@ static void record_strata(struct text *out, struct kernel *kernel, const struct 
     const struct boot_info *info = kernel->info;
     const char *broken = kernel_broken(kernel);
     text_puts(out, "{\"record\":\"strata\",\"version\":");
-    text_json_string(out, STRATA_VERSION);
+    text_json_string(out, banner_version);
     text_puts(out, ",\"build\":");
-    text_json_string(out, STRATA_BUILD);
+    text_json_string(out, banner_build);
     text_puts(out, ",\"cpu\":");
     text_json_string(out, cpu_name(&kernel->cpu));
     text_printf(out, ",\"memory\":\"0x%lx\",\"firmware\":", ledger->total);

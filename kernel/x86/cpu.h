@@ -131,7 +131,7 @@ static inline void cpu_load_idt(const struct cpu_table *table) {
     __asm__ volatile("lidt %0" : : "m"(*table));
 }
 
-// The GDT, and every segment register from it: code and data are selectors, tss the task register's.
+// The GDT, and every segment register from it; `tss` is the task register's selector.
 static inline void cpu_load_segments(const struct cpu_table *gdt, uint64_t code, uint16_t data,
                                      uint16_t tss) {
     uint64_t scratch;

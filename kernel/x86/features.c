@@ -31,7 +31,7 @@ static const struct {
     [CPU_FEATURE_FAST_STRINGS] = {"erms", 7, CPUID_EBX, 9},
 };
 
-// A leaf, all zero when the CPU does not know it (an unknown leaf would answer with another's data).
+// A leaf, all zero when the CPU does not know it: an unknown leaf would answer with another's.
 static struct cpu_cpuid leaf_or_zero(uint32_t leaf) {
     uint32_t highest = cpu_cpuid(leaf & 0x80000000, 0).eax;
     return leaf <= highest ? cpu_cpuid(leaf, 0) : (struct cpu_cpuid){0, 0, 0, 0};
@@ -72,7 +72,7 @@ static void read_names(struct cpu_features *cpu) {
     }
     for (uint32_t part = 0; part < 3; part++) {
         id = leaf_or_zero(0x80000002 + part);
-        memcpy(cpu->brand + 16 * part, &id, 16);
+        memcpy(cpu->brand + (size_t)16 * part, &id, 16);
     }
 }
 

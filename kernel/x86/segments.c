@@ -6,7 +6,7 @@
 // In vectors.S: 256 entries of 16 bytes.
 extern const uint8_t trap_vectors[] __attribute__((visibility("hidden")));
 
-#define GDT_CODE           UINT64_C(0x00209b0000000000) // present, ring 0, executable, readable, long
+#define GDT_CODE           UINT64_C(0x00209b0000000000) // present, ring 0, executable, 64-bit
 #define GDT_DATA           UINT64_C(0x0000930000000000) // present, ring 0, writable
 #define GDT_TSS_AVAILABLE  UINT64_C(0x0000890000000000)
 #define IDT_INTERRUPT_GATE UINT64_C(0x00008e0000000000) // present, ring 0, interrupts off
