@@ -96,8 +96,10 @@ struct page_cpu {
     uint32_t frame_count, large_count;
     int64_t stack_owned[PAGE_OWNER_COUNT_]; // pages allocated minus freed, through the stacks
     int64_t owned_pages[PAGE_OWNER_COUNT_]; // the same, around the stacks (interrupts off)
-    uint64_t large[PAGE_STACK_LARGE];
-    uint64_t frames[PAGE_STACK_FRAMES]; // the oldest first
+    struct page_stacked {
+        uint64_t frame;
+        uint8_t *state;                                   // its state byte
+    } large[PAGE_STACK_LARGE], frames[PAGE_STACK_FRAMES]; // the oldest first
 };
 
 // What is kept for those who cannot do without, in pages. A request whose ceiling lies above 4 GiB

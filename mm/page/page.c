@@ -26,66 +26,6 @@ const char *page_status_name(enum page_status status) {
 
 #define LARGE_ORDER (BITMAP_ORDERS - 1)
 
-// The section that a frame lies in, when it has a state byte for it; else NULL.
-static struct section *section_with(struct page_allocator *allocator, pfn_t frame) {
-    uint64_t index = frame.value >> SECTION_SHIFT;
-    if (index >= allocator->section_count) {
-        return NULL;
-    }
-    struct section *section = &allocator->sections[index];
-    return (frame.value & (SECTION_FRAMES - 1)) < section->span ? section : NULL;
-}
-
-// Pops a frame, or a 2 MiB block, for an owner. False when the stack is in use or empty for good.
-static bool pop(struct page_allocator *allocator, unsigned order, enum page_owner owner,
-                pfn_t *out) {
-    struct page_cpu *cpu = &allocator->cpus[port_cpu()];
-    if (!page_gate_enter(cpu)) {
-        return false;
-    }
-    uint32_t *count = order == 0 ? &cpu->frame_count : &cpu->large_count;
-    if (*count == 0 && (order != 0 || !page_stack_refill(allocator, cpu))) {
-        page_gate_leave(cpu);
-        return false;
-    }
-    uint32_t left = *count - 1;
-    __atomic_store_n(count, left, __ATOMIC_RELAXED); // others read it (page_free_count)
-    uint64_t frame = (order == 0 ? cpu->frames : cpu->large)[left];
-    struct section *section = &allocator->sections[frame >> SECTION_SHIFT];
-    state_write(section, frame & (SECTION_FRAMES - 1), state_of(order, owner));
-    cpu->stack_owned[owner] += 1 << order;
-    page_gate_leave(cpu);
-    *out = pfn(frame);
-    return true;
-}
-
-// Pushes what was allocated with this order. False when the stack is in use or full (2 MiB blocks),
-// or the block is not what the caller says.
-static bool push(struct page_allocator *allocator, pfn_t block, unsigned order) {
-    struct section *section = section_with(allocator, block);
-    struct page_cpu *cpu = &allocator->cpus[port_cpu()];
-    if (section == NULL || !page_gate_enter(cpu)) {
-        return false;
-    }
-    uint32_t frame = block.value & (SECTION_FRAMES - 1);
-    unsigned owner = (unsigned)state_read(section, frame) - state_of(order, 0);
-    bool room = order == 0 || cpu->large_count < PAGE_STACK_LARGE;
-    if (owner >= PAGE_OWNER_COUNT_ || !room) {
-        page_gate_leave(cpu);
-        return false;
-    }
-    state_write(section, frame, order == 0 ? STATE_CACHED : STATE_CACHED_2M);
-    cpu->stack_owned[owner] -= 1 << order;
-    if (order == 0 && cpu->frame_count == PAGE_STACK_FRAMES) {
-        page_stack_flush(allocator, cpu);
-    }
-    uint32_t *count = order == 0 ? &cpu->frame_count : &cpu->large_count;
-    (order == 0 ? cpu->frames : cpu->large)[*count] = block.value;
-    __atomic_store_n(count, *count + 1, __ATOMIC_RELAXED);
-    page_gate_leave(cpu);
-    return true;
-}
-
 static void count_owned(struct page_allocator *allocator, enum page_owner owner, int64_t pages) {
     unsigned long flags = port_irq_save();
     allocator->cpus[port_cpu()].owned_pages[owner] += pages;
@@ -109,10 +49,17 @@ static bool alloc_from_sections(struct page_allocator *allocator, unsigned order
     return true;
 }
 
-static enum page_status alloc(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
-                              enum page_owner owner, bool atomic, pfn_t *out) {
+// When the quick way was closed: refills this CPU's stack of frames, or goes around the stacks.
+static __attribute__((noinline)) enum page_status alloc(struct page_allocator *allocator,
+                                                        unsigned order, paddr_t ceiling,
+                                                        enum page_owner owner, bool atomic,
+                                                        pfn_t *out) {
     if (order > PAGE_ORDER_MAX || owner >= PAGE_OWNER_COUNT_) {
         return PAGE_BAD_REQUEST;
+    }
+    if (order == 0 && ceiling.value == PAGE_ANYWHERE.value && page_stack_refill(allocator) &&
+        page_stack_pop(allocator, 0, owner, out)) {
+        return PAGE_OK;
     }
     if (alloc_from_sections(allocator, order, ceiling, owner, atomic, out)) {
         return PAGE_OK;
@@ -123,14 +70,20 @@ static enum page_status alloc(struct page_allocator *allocator, unsigned order, 
                                                                               : PAGE_NO_MEMORY;
 }
 
-static bool from_stack(unsigned order, paddr_t ceiling, enum page_owner owner) {
-    return (order == 0 || order == LARGE_ORDER) && ceiling.value == PAGE_ANYWHERE.value &&
-           owner < PAGE_OWNER_COUNT_;
+// The quick way: a pop. It calls nothing, so that nothing needs to be saved: what may call is kept
+// out of line (noinline).
+static inline bool pop(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
+                       enum page_owner owner, pfn_t *out) {
+    if (ceiling.value != PAGE_ANYWHERE.value || owner >= PAGE_OWNER_COUNT_) {
+        return false;
+    }
+    return (order == 0 && page_stack_pop(allocator, 0, owner, out)) ||
+           (order == LARGE_ORDER && page_stack_pop(allocator, LARGE_ORDER, owner, out));
 }
 
 enum page_status page_alloc(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
                             enum page_owner owner, pfn_t *out) {
-    if (from_stack(order, ceiling, owner) && pop(allocator, order, owner, out)) {
+    if (pop(allocator, order, ceiling, owner, out)) {
         return PAGE_OK;
     }
     return alloc(allocator, order, ceiling, owner, false, out);
@@ -138,7 +91,7 @@ enum page_status page_alloc(struct page_allocator *allocator, unsigned order, pa
 
 enum page_status page_alloc_atomic(struct page_allocator *allocator, unsigned order,
                                    paddr_t ceiling, enum page_owner owner, pfn_t *out) {
-    if (from_stack(order, ceiling, owner) && pop(allocator, order, owner, out)) {
+    if (pop(allocator, order, ceiling, owner, out)) {
         return PAGE_OK;
     }
     return alloc(allocator, order, ceiling, owner, true, out);
@@ -208,8 +161,11 @@ static bool free_locked(struct page_allocator *allocator, struct section *sectio
     return true;
 }
 
-void page_free(struct page_allocator *allocator, pfn_t block, unsigned order) {
-    if ((order == 0 || order == LARGE_ORDER) && push(allocator, block, order)) {
+// When the quick way was closed: makes room in this CPU's stack of frames, or goes around the
+// stacks.
+static __attribute__((noinline)) void free_block(struct page_allocator *allocator, pfn_t block,
+                                                 unsigned order) {
+    if (order == 0 && page_stack_flush(allocator) && page_stack_push(allocator, block, 0)) {
         return;
     }
     uint64_t index = block.value >> SECTION_SHIFT;
@@ -224,4 +180,12 @@ void page_free(struct page_allocator *allocator, pfn_t block, unsigned order) {
     if (!freed) {
         misuse(allocator, block, order);
     }
+}
+
+void page_free(struct page_allocator *allocator, pfn_t block, unsigned order) {
+    if ((order == 0 && page_stack_push(allocator, block, 0)) ||
+        (order == LARGE_ORDER && page_stack_push(allocator, block, LARGE_ORDER))) {
+        return;
+    }
+    free_block(allocator, block, order);
 }

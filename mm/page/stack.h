@@ -34,11 +34,66 @@ static inline void page_gate_leave(struct page_cpu *cpu) {
     __atomic_store_n(&cpu->gate, 0, __ATOMIC_RELAXED);
 }
 
-// Fills an empty stack of frames. False when no section has any. The gate is held.
-bool page_stack_refill(struct page_allocator *allocator, struct page_cpu *cpu);
+// Pops a block of order 0 or 9 (a constant: the two are compiled apart) for an owner. False when
+// the stacks are in use or there is none.
+static inline __attribute__((always_inline)) bool page_stack_pop(struct page_allocator *allocator,
+                                                                 unsigned order,
+                                                                 enum page_owner owner,
+                                                                 pfn_t *out) {
+    struct page_cpu *cpu = &allocator->cpus[port_cpu()];
+    struct page_stacked *stack = order == 0 ? cpu->frames : cpu->large;
+    uint32_t *count = order == 0 ? &cpu->frame_count : &cpu->large_count;
+    if (!page_gate_enter(cpu)) {
+        return false;
+    }
+    uint32_t left = *count;
+    if (__builtin_expect(left == 0, false)) {
+        page_gate_leave(cpu);
+        return false;
+    }
+    left--;
+    __atomic_store_n(count, left, __ATOMIC_RELAXED); // others read it (page_free_count)
+    __atomic_store_n(stack[left].state, state_of(order, owner), __ATOMIC_RELAXED);
+    *out = pfn(stack[left].frame);
+    cpu->stack_owned[owner] += 1 << order;
+    page_gate_leave(cpu);
+    return true;
+}
 
-// Makes room in a full stack: gives the oldest PAGE_STACK_BATCH frames back. The gate is held.
-void page_stack_flush(struct page_allocator *allocator, struct page_cpu *cpu);
+// Pushes a block that was allocated with this order, a constant as above. False when the stacks are
+// in use or full, or the block is not what the caller says.
+static inline __attribute__((always_inline)) bool page_stack_push(struct page_allocator *allocator,
+                                                                  pfn_t block, unsigned order) {
+    struct page_cpu *cpu = &allocator->cpus[port_cpu()];
+    struct page_stacked *stack = order == 0 ? cpu->frames : cpu->large;
+    uint32_t *count = order == 0 ? &cpu->frame_count : &cpu->large_count;
+    uint64_t index = block.value >> SECTION_SHIFT;
+    uint32_t frame = block.value & (SECTION_FRAMES - 1);
+    const struct section *section = &allocator->sections[index];
+    if (index >= allocator->section_count || frame >= section->span || !page_gate_enter(cpu)) {
+        return false;
+    }
+    uint8_t *state = section->state + frame;
+    uint8_t owner = (uint8_t)(__atomic_load_n(state, __ATOMIC_RELAXED) - state_of(order, 0));
+    uint32_t top = *count;
+    if (__builtin_expect(owner >= PAGE_OWNER_COUNT_ ||
+                             top == (order == 0 ? PAGE_STACK_FRAMES : PAGE_STACK_LARGE),
+                         false)) {
+        page_gate_leave(cpu);
+        return false;
+    }
+    __atomic_store_n(state, order == 0 ? STATE_CACHED : STATE_CACHED_2M, __ATOMIC_RELAXED);
+    stack[top] = (struct page_stacked){block.value, state};
+    __atomic_store_n(count, top + 1, __ATOMIC_RELAXED);
+    cpu->stack_owned[owner] -= 1 << order;
+    page_gate_leave(cpu);
+    return true;
+}
 
-// Gives all of it back. The gate is held.
-void page_stack_empty(struct page_allocator *allocator, struct page_cpu *cpu);
+// Fills this CPU's stack of frames when it is empty. False when no section has any, or the stacks
+// are in use.
+bool page_stack_refill(struct page_allocator *allocator);
+
+// Gives the oldest PAGE_STACK_BATCH frames of this CPU's stack back when it is full. False when the
+// stacks are in use.
+bool page_stack_flush(struct page_allocator *allocator);
