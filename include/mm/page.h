@@ -90,16 +90,21 @@ struct section; // mm/page/section.h
 #define PAGE_STACK_BATCH  64  // frames that a refill takes, and a flush gives back, under one lock
 #define PAGE_STACK_LARGE  4   // 2 MiB blocks a CPU keeps at most
 
-// What a CPU keeps for itself. Only that CPU touches it, and only while `gate` is its own.
+// A CPU's stack of free blocks of one order. Only that CPU touches it, and only while it holds the
+// stack's gate: an interrupt that comes in between finds it held and goes around the stack.
+struct page_stack {
+    uint32_t gate;                           // 1: held, or closed
+    uint32_t count;                          // entries
+    int64_t owned_blocks[PAGE_OWNER_COUNT_]; // allocated minus freed through this stack
+    uint64_t frames[PAGE_STACK_FRAMES];      // the blocks' first frames, the oldest first,
+    uint8_t *states[PAGE_STACK_FRAMES];      // and where the state byte of each is
+};
+
+// What a CPU keeps for itself.
 struct page_cpu {
-    _Alignas(64) uint32_t gate; // PAGE_GATE_…; 0: the stacks may be used
-    uint32_t frame_count, large_count;
-    int64_t stack_owned[PAGE_OWNER_COUNT_]; // pages allocated minus freed, through the stacks
-    int64_t owned_pages[PAGE_OWNER_COUNT_]; // the same, around the stacks (interrupts off)
-    struct page_stacked {
-        uint64_t frame;
-        uint8_t *state;                                   // its state byte
-    } large[PAGE_STACK_LARGE], frames[PAGE_STACK_FRAMES]; // the oldest first
+    _Alignas(64) struct page_stack frames;
+    struct page_stack large;                // blocks of 2 MiB, PAGE_STACK_LARGE of them
+    int64_t owned_pages[PAGE_OWNER_COUNT_]; // allocated minus freed around the stacks
 };
 
 // What is kept for those who cannot do without, in pages. A request whose ceiling lies above 4 GiB
@@ -138,7 +143,13 @@ bool page_init(struct page_allocator *allocator, struct bootmem *boot);
 enum page_status page_alloc(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
                             enum page_owner owner, pfn_t *out);
 
-// The same for a request that cannot wait: it may use the atomic reserve.
+// Single frames from anywhere, the request that a kernel makes most: as page_alloc(…, 0,
+// PAGE_ANYWHERE, …) and page_free(…, 0), in fewer instructions.
+enum page_status page_alloc_frame(struct page_allocator *allocator, enum page_owner owner,
+                                  pfn_t *out);
+void page_free_frame(struct page_allocator *allocator, pfn_t frame);
+
+// The same as page_alloc for a request that cannot wait: it may use the atomic reserve.
 enum page_status page_alloc_atomic(struct page_allocator *allocator, unsigned order,
                                    paddr_t ceiling, enum page_owner owner, pfn_t *out);
 

@@ -126,7 +126,8 @@ static const char *check_owners(const struct page_allocator *allocator,
         int64_t pages = 0;
         for (unsigned cpu = 0; cpu < PORT_CPU_MAX; cpu++) {
             pages += allocator->cpus[cpu].owned_pages[owner];
-            pages += allocator->cpus[cpu].stack_owned[owner];
+            pages += allocator->cpus[cpu].frames.owned_blocks[owner];
+            pages += allocator->cpus[cpu].large.owned_blocks[owner] * 512;
         }
         if (pages != (int64_t)census->owned_pages[owner]) {
             return "an owner's counter disagrees with the state bytes";

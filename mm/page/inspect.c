@@ -81,11 +81,10 @@ uint64_t page_free_count(struct page_allocator *allocator) {
     for (uint64_t i = 0; i < allocator->section_count; i++) {
         pages += __atomic_load_n(&allocator->sections[i].free_pages, __ATOMIC_RELAXED);
     }
-    for (unsigned cpu = 0; cpu < PORT_CPU_MAX; cpu++) {
-        const struct page_cpu *at = &allocator->cpus[cpu];
-        pages += __atomic_load_n(&at->frame_count, __ATOMIC_RELAXED);
-        pages += (uint64_t)__atomic_load_n(&at->large_count, __ATOMIC_RELAXED)
-                 << (BITMAP_ORDERS - 1);
+    for (unsigned i = 0; i < PORT_CPU_MAX; i++) {
+        const struct page_cpu *cpu = &allocator->cpus[i];
+        pages += __atomic_load_n(&cpu->frames.count, __ATOMIC_RELAXED);
+        pages += __atomic_load_n(&cpu->large.count, __ATOMIC_RELAXED) << (BITMAP_ORDERS - 1);
     }
     return pages;
 }

@@ -47,6 +47,11 @@ static inline void page_update_hint(struct page_allocator *allocator, uint64_t i
 // when [avoid) needs the last. False when neither place is clear of `avoid`. The lock is held.
 bool page_split_whole(struct page_allocator *allocator, uint64_t index, struct piece avoid);
 
+// page_alloc and page_free when a stack cannot serve.
+enum page_status page_alloc_slow(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
+                                 enum page_owner owner, bool atomic, pfn_t *out);
+void page_free_slow(struct page_allocator *allocator, pfn_t block, unsigned order);
+
 // Takes exactly the free frames [begin, end) for an owner, as page_alloc_contig gives them.
 enum page_status page_allocate_range(struct page_allocator *allocator, pfn_t begin, pfn_t end,
                                      enum page_owner owner);

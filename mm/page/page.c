@@ -1,185 +1,38 @@
 // SPDX-License-Identifier: MIT
-// Allocating and freeing blocks: the way through the CPU's stacks, and the way around them.
-// include/mm/page.h has the concept, section.h the structure, search.c the policy, stack.h the
-// stacks.
+// Allocating and freeing blocks: the quick ways, a pop and a push (stack.h). Everything else is
+// page_alloc_slow's and page_free_slow's business (slow.c).
+//
+// These functions call nothing but those two, and those last: so they save no registers, and with
+// interrupts on and no lock the whole of an allocation is some two dozen instructions.
 //
 // Never: a write to the memory that is handed out.
-#include "search.h"
 #include "stack.h"
-
-#include <mm/assert.h>
-
-const char *page_owner_name(enum page_owner owner) {
-    static const char *const names[PAGE_OWNER_COUNT_] = {
-        "kernel", "page-table", "slab", "large",   "vmalloc", "stack",
-        "user",   "dma",        "acpi", "monitor", "test",    "other",
-    };
-    return owner < PAGE_OWNER_COUNT_ ? names[owner] : "?";
-}
-
-const char *page_status_name(enum page_status status) {
-    static const char *const names[] = {
-        "ok", "no memory", "bad request", "not free", "not reserved",
-    };
-    return status < sizeof(names) / sizeof(names[0]) ? names[status] : "?";
-}
-
-#define LARGE_ORDER (BITMAP_ORDERS - 1)
-
-static void count_owned(struct page_allocator *allocator, enum page_owner owner, int64_t pages) {
-    unsigned long flags = port_irq_save();
-    allocator->cpus[port_cpu()].owned_pages[owner] += pages;
-    port_irq_restore(flags);
-}
-
-// Around the stacks.
-static bool alloc_from_sections(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
-                                enum page_owner owner, bool atomic, pfn_t *out) {
-    struct search search = {
-        .order = order,
-        .max = 1,
-        .atomic = atomic,
-        .state = state_of(order, owner),
-        .limit = ceiling.value >> PAGE_SHIFT,
-    };
-    if (page_take(allocator, search, &out->value) == 0) {
-        return false;
-    }
-    count_owned(allocator, owner, INT64_C(1) << order);
-    return true;
-}
-
-// When the quick way was closed: refills this CPU's stack of frames, or goes around the stacks.
-static __attribute__((noinline)) enum page_status alloc(struct page_allocator *allocator,
-                                                        unsigned order, paddr_t ceiling,
-                                                        enum page_owner owner, bool atomic,
-                                                        pfn_t *out) {
-    if (order > PAGE_ORDER_MAX || owner >= PAGE_OWNER_COUNT_) {
-        return PAGE_BAD_REQUEST;
-    }
-    if (order == 0 && ceiling.value == PAGE_ANYWHERE.value && page_stack_refill(allocator) &&
-        page_stack_pop(allocator, 0, owner, out)) {
-        return PAGE_OK;
-    }
-    if (alloc_from_sections(allocator, order, ceiling, owner, atomic, out)) {
-        return PAGE_OK;
-    }
-    // What this CPU keeps back may be what is missing.
-    page_drain(allocator);
-    return alloc_from_sections(allocator, order, ceiling, owner, atomic, out) ? PAGE_OK
-                                                                              : PAGE_NO_MEMORY;
-}
-
-// The quick way: a pop. It calls nothing, so that nothing needs to be saved: what may call is kept
-// out of line (noinline).
-static inline bool pop(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
-                       enum page_owner owner, pfn_t *out) {
-    if (ceiling.value != PAGE_ANYWHERE.value || owner >= PAGE_OWNER_COUNT_) {
-        return false;
-    }
-    return (order == 0 && page_stack_pop(allocator, 0, owner, out)) ||
-           (order == LARGE_ORDER && page_stack_pop(allocator, LARGE_ORDER, owner, out));
-}
 
 enum page_status page_alloc(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
                             enum page_owner owner, pfn_t *out) {
-    if (pop(allocator, order, ceiling, owner, out)) {
+    if (ceiling.value == PAGE_ANYWHERE.value && owner < PAGE_OWNER_COUNT_ &&
+        ((order == 0 && page_stack_pop(allocator, 0, owner, out)) ||
+         (order == LARGE_ORDER && page_stack_pop(allocator, LARGE_ORDER, owner, out)))) {
         return PAGE_OK;
     }
-    return alloc(allocator, order, ceiling, owner, false, out);
+    return page_alloc_slow(allocator, order, ceiling, owner, false, out);
 }
 
 enum page_status page_alloc_atomic(struct page_allocator *allocator, unsigned order,
                                    paddr_t ceiling, enum page_owner owner, pfn_t *out) {
-    if (pop(allocator, order, ceiling, owner, out)) {
+    if (ceiling.value == PAGE_ANYWHERE.value && owner < PAGE_OWNER_COUNT_ && order == 0 &&
+        page_stack_pop(allocator, 0, owner, out)) {
         return PAGE_OK;
     }
-    return alloc(allocator, order, ceiling, owner, true, out);
+    return page_alloc_slow(allocator, order, ceiling, owner, true, out);
 }
 
-// Says what is wrong with a free, and stops.
-static _Noreturn void misuse(struct page_allocator *allocator, pfn_t block, unsigned order) {
-    uint64_t frame = block.value;
-    if (order > PAGE_ORDER_MAX) {
-        port_panic("page_free: frame 0x%lx: order %u is beyond the largest, %u", frame, order,
-                   PAGE_ORDER_MAX);
+enum page_status page_alloc_frame(struct page_allocator *allocator, enum page_owner owner,
+                                  pfn_t *out) {
+    if (owner < PAGE_OWNER_COUNT_ && page_stack_pop(allocator, 0, owner, out)) {
+        return PAGE_OK;
     }
-    struct page_info info = page_inspect(allocator, block);
-    switch (info.state) {
-    case PAGE_STATE_FREE:
-        port_panic("page_free: frame 0x%lx, order %u: double free: it lies in a free block of "
-                   "order %u",
-                   frame, order, info.order);
-    case PAGE_STATE_ALLOCATED:
-        if (info.block.value == frame) {
-            port_panic("page_free: frame 0x%lx: wrong order %u: it was allocated with order %u "
-                       "for %s",
-                       frame, order, info.order, page_owner_name(info.owner));
-        }
-        port_panic("page_free: frame 0x%lx, order %u: it is inside a block, frame 0x%lx of order "
-                   "%u for %s",
-                   frame, order, info.block.value, info.order, page_owner_name(info.owner));
-    case PAGE_STATE_CACHED:
-        port_panic("page_free: frame 0x%lx, order %u: double free: it lies in a CPU's stack", frame,
-                   order);
-    case PAGE_STATE_RESERVED:
-        port_panic("page_free: frame 0x%lx, order %u: it is reserved", frame, order);
-    case PAGE_STATE_BAD:
-        port_panic("page_free: frame 0x%lx, order %u: it was taken out as bad", frame, order);
-    case PAGE_STATE_METADATA:
-        port_panic("page_free: frame 0x%lx, order %u: it holds the allocator's own metadata", frame,
-                   order);
-    case PAGE_STATE_UNMANAGED:
-        break;
-    }
-    port_panic("page_free: frame 0x%lx, order %u: it is not the allocator's memory", frame, order);
-}
-
-// Frees what a locked section knows as an allocated block of this order; false when it knows no
-// such block.
-static bool free_locked(struct page_allocator *allocator, struct section *section, uint32_t frame,
-                        unsigned order) {
-    uint8_t first = state_of(order, 0);
-    uint8_t state = section->taken_state;
-    if (section->kind == SECTION_SPLIT && frame < section->span) {
-        state = state_read(section, frame);
-    } else if (section->kind != SECTION_TAKEN || frame != 0) {
-        return false;
-    }
-    unsigned owner = (unsigned)state - first;
-    if (owner >= PAGE_OWNER_COUNT_) {
-        return false;
-    }
-    if (section->kind == SECTION_TAKEN) {
-        section->kind = SECTION_WHOLE;
-        section_set_free(section, SECTION_FRAMES);
-    } else {
-        section->state[frame] = STATE_NONE;
-        section_put(section, frame, order);
-    }
-    count_owned(allocator, (enum page_owner)owner, -(INT64_C(1) << order));
-    return true;
-}
-
-// When the quick way was closed: makes room in this CPU's stack of frames, or goes around the
-// stacks.
-static __attribute__((noinline)) void free_block(struct page_allocator *allocator, pfn_t block,
-                                                 unsigned order) {
-    if (order == 0 && page_stack_flush(allocator) && page_stack_push(allocator, block, 0)) {
-        return;
-    }
-    uint64_t index = block.value >> SECTION_SHIFT;
-    if (index >= allocator->section_count || order > PAGE_ORDER_MAX) {
-        misuse(allocator, block, order);
-    }
-    struct section *section = &allocator->sections[index];
-    unsigned long flags = lock_acquire(&section->lock);
-    bool freed = free_locked(allocator, section, block.value & (SECTION_FRAMES - 1), order);
-    page_update_hint(allocator, index);
-    lock_release(&section->lock, flags);
-    if (!freed) {
-        misuse(allocator, block, order);
-    }
+    return page_alloc_slow(allocator, 0, PAGE_ANYWHERE, owner, false, out);
 }
 
 void page_free(struct page_allocator *allocator, pfn_t block, unsigned order) {
@@ -187,5 +40,11 @@ void page_free(struct page_allocator *allocator, pfn_t block, unsigned order) {
         (order == LARGE_ORDER && page_stack_push(allocator, block, LARGE_ORDER))) {
         return;
     }
-    free_block(allocator, block, order);
+    page_free_slow(allocator, block, order);
+}
+
+void page_free_frame(struct page_allocator *allocator, pfn_t frame) {
+    if (!page_stack_push(allocator, frame, 0)) {
+        page_free_slow(allocator, frame, 0);
+    }
 }

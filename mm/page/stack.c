@@ -10,12 +10,8 @@
 #include <mm/assert.h>
 #include <string.h>
 
-// Others read the counts (page_free_count).
-static void set_count(uint32_t *count, uint32_t value) {
-    __atomic_store_n(count, value, __ATOMIC_RELAXED);
-}
-
-static void refill(struct page_allocator *allocator, struct page_cpu *cpu) {
+// Fills an empty stack whose gate is held.
+static void refill(struct page_allocator *allocator, struct page_stack *stack) {
     uint64_t frames[PAGE_STACK_BATCH];
     struct search search = {
         .max = PAGE_STACK_BATCH, .state = STATE_CACHED, .limit = UINT64_MAX >> PAGE_SHIFT};
@@ -23,45 +19,43 @@ static void refill(struct page_allocator *allocator, struct page_cpu *cpu) {
     // The first that was found is the first to be popped.
     for (unsigned i = 0; i < count; i++) {
         uint64_t frame = frames[count - 1 - i];
-        struct section *section = &allocator->sections[frame >> SECTION_SHIFT];
-        cpu->frames[i] =
-            (struct page_stacked){frame, section->state + (frame & (SECTION_FRAMES - 1))};
+        const struct section *section = &allocator->sections[frame >> SECTION_SHIFT];
+        stack->frames[i] = frame;
+        stack->states[i] = section->state + (frame & (SECTION_FRAMES - 1));
     }
-    set_count(&cpu->frame_count, count);
+    page_stack_set_count(stack, count);
 }
 
 bool page_stack_refill(struct page_allocator *allocator) {
-    struct page_cpu *cpu = &allocator->cpus[port_cpu()];
-    if (!page_gate_enter(cpu)) {
+    struct page_stack *stack = page_stack_of(allocator, 0);
+    if (!page_gate_enter(stack)) {
         return false;
     }
-    if (cpu->frame_count == 0) {
-        refill(allocator, cpu);
+    if (stack->count == 0) {
+        refill(allocator, stack);
     }
-    bool filled = cpu->frame_count != 0;
-    page_gate_leave(cpu);
+    bool filled = stack->count != 0;
+    page_gate_leave(stack);
     return filled;
 }
 
 // How many frames from `frames` on are neighbours, each one above or each one below the last, in
 // one section.
-static unsigned run_length(const struct page_stacked *stack, unsigned count) {
+static unsigned run_length(const uint64_t *frames, unsigned count) {
     unsigned up = 1, down = 1;
-    uint64_t first = stack[0].frame, index = first >> SECTION_SHIFT;
-    while (up < count && stack[up].frame == first + up &&
-           stack[up].frame >> SECTION_SHIFT == index) {
+    uint64_t first = frames[0], index = first >> SECTION_SHIFT;
+    while (up < count && frames[up] == first + up && frames[up] >> SECTION_SHIFT == index) {
         up++;
     }
-    while (down < count && stack[down].frame == first - down &&
-           stack[down].frame >> SECTION_SHIFT == index) {
+    while (down < count && frames[down] == first - down && frames[down] >> SECTION_SHIFT == index) {
         down++;
     }
     return up > down ? up : down;
 }
 
 // Gives a run of frames back to its locked section.
-static void put_run(struct section *section, const struct page_stacked *stack, unsigned count) {
-    uint64_t one = stack[0].frame, other = stack[count - 1].frame, low = one < other ? one : other;
+static void put_run(struct section *section, const uint64_t *frames, unsigned count) {
+    uint64_t one = frames[0], other = frames[count - 1], low = one < other ? one : other;
     uint32_t first = low & (SECTION_FRAMES - 1);
     for (uint32_t frame = first; frame < first + count; frame++) {
         if (state_read(section, frame) != STATE_CACHED) {
@@ -77,20 +71,19 @@ static void put_run(struct section *section, const struct page_stacked *stack, u
     }
 }
 
-// Gives `count` frames back, in as many turns as there are sections among them. Destroys `stack`.
-static void put_frames(struct page_allocator *allocator, struct page_stacked *stack,
-                       unsigned count) {
+// Gives `count` frames back, in as many turns as there are sections among them. Destroys `frames`.
+static void put_frames(struct page_allocator *allocator, uint64_t *frames, unsigned count) {
     while (count != 0) {
-        uint64_t index = stack[0].frame >> SECTION_SHIFT;
+        uint64_t index = frames[0] >> SECTION_SHIFT;
         struct section *section = &allocator->sections[index];
         unsigned kept = 0, length;
         unsigned long flags = lock_acquire(&section->lock);
         for (unsigned i = 0; i < count; i += length) {
-            length = run_length(stack + i, count - i);
-            if (stack[i].frame >> SECTION_SHIFT == index) {
-                put_run(section, stack + i, length);
+            length = run_length(frames + i, count - i);
+            if (frames[i] >> SECTION_SHIFT == index) {
+                put_run(section, frames + i, length);
             } else {
-                memmove(stack + kept, stack + i, length * sizeof(stack[0]));
+                memmove(frames + kept, frames + i, length * sizeof(frames[0]));
                 kept += length;
             }
         }
@@ -101,17 +94,18 @@ static void put_frames(struct page_allocator *allocator, struct page_stacked *st
 }
 
 bool page_stack_flush(struct page_allocator *allocator) {
-    struct page_cpu *cpu = &allocator->cpus[port_cpu()];
-    if (!page_gate_enter(cpu)) {
+    struct page_stack *stack = page_stack_of(allocator, 0);
+    if (!page_gate_enter(stack)) {
         return false;
     }
-    if (cpu->frame_count == PAGE_STACK_FRAMES) {
-        put_frames(allocator, cpu->frames, PAGE_STACK_BATCH);
-        set_count(&cpu->frame_count, PAGE_STACK_FRAMES - PAGE_STACK_BATCH);
-        memcpy(cpu->frames, cpu->frames + PAGE_STACK_BATCH,
-               cpu->frame_count * sizeof(cpu->frames[0]));
+    if (stack->count == PAGE_STACK_FRAMES) {
+        const uint32_t rest = PAGE_STACK_FRAMES - PAGE_STACK_BATCH;
+        put_frames(allocator, stack->frames, PAGE_STACK_BATCH);
+        page_stack_set_count(stack, rest);
+        memcpy(stack->frames, stack->frames + PAGE_STACK_BATCH, rest * sizeof(stack->frames[0]));
+        memcpy(stack->states, stack->states + PAGE_STACK_BATCH, rest * sizeof(stack->states[0]));
     }
-    page_gate_leave(cpu);
+    page_gate_leave(stack);
     return true;
 }
 
@@ -126,15 +120,18 @@ static void put_large(struct page_allocator *allocator, uint64_t block) {
 }
 
 void page_drain(struct page_allocator *allocator) {
-    struct page_cpu *cpu = &allocator->cpus[port_cpu()];
-    if (!page_gate_enter(cpu)) {
-        return;
+    struct page_stack *frames = page_stack_of(allocator, 0);
+    struct page_stack *large = page_stack_of(allocator, LARGE_ORDER);
+    if (page_gate_enter(frames)) {
+        put_frames(allocator, frames->frames, frames->count);
+        page_stack_set_count(frames, 0);
+        page_gate_leave(frames);
     }
-    put_frames(allocator, cpu->frames, cpu->frame_count);
-    set_count(&cpu->frame_count, 0);
-    while (cpu->large_count != 0) {
-        set_count(&cpu->large_count, cpu->large_count - 1);
-        put_large(allocator, cpu->large[cpu->large_count].frame);
+    if (page_gate_enter(large)) {
+        for (uint32_t i = 0; i < large->count; i++) {
+            put_large(allocator, large->frames[i]);
+        }
+        page_stack_set_count(large, 0);
+        page_gate_leave(large);
     }
-    page_gate_leave(cpu);
 }

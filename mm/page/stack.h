@@ -2,15 +2,16 @@
 // The per-CPU stacks: single frames, and a few blocks of 2 MiB.
 //
 //                  pop, push: no lock, interrupts on
-//      owner  <────────────────────────────────>  frames[0 … 127], large[0 … 3]
+//      owner  <────────────────────────────────>  frames: 128 entries      large: 4 entries
 //                                                     ^            |
 //                          refill: 64 frames under one lock       flush: the oldest 64
 //                                                     |            v
 //                                                  sections (search.c)
 //
-// The gate. A CPU's stacks are used between page_gate_enter and page_gate_leave. An interrupt that
-// comes in between finds the gate closed and goes to the sections, so nothing needs to be atomic
-// and nothing disables interrupts.
+// A CPU uses a stack only between page_gate_enter and page_gate_leave. An interrupt that comes in
+// between finds the gate held and goes to the sections; one that comes before it has gone, and has
+// left the gate as it found it, when the gate is entered. So nothing needs to be atomic and nothing
+// disables interrupts.
 //
 // The state byte of a frame in a stack says so (STATE_CACHED), so a double free is caught at the
 // second push; when two CPUs free one frame in the same instant, at the flush.
@@ -18,82 +19,94 @@
 
 #include "internal.h"
 
-#define PAGE_GATE_BUSY 1u // in use by this CPU, below an interrupt
+#define LARGE_ORDER (BITMAP_ORDERS - 1)
 
-static inline bool page_gate_enter(struct page_cpu *cpu) {
-    if (__atomic_load_n(&cpu->gate, __ATOMIC_RELAXED) != 0) {
+static inline bool page_gate_enter(struct page_stack *stack) {
+    if (__builtin_expect(stack->gate != 0, false)) {
         return false;
     }
-    __atomic_store_n(&cpu->gate, PAGE_GATE_BUSY, __ATOMIC_RELAXED);
+    stack->gate = 1;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     return true;
 }
 
-static inline void page_gate_leave(struct page_cpu *cpu) {
+static inline void page_gate_leave(struct page_stack *stack) {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    __atomic_store_n(&cpu->gate, 0, __ATOMIC_RELAXED);
+    stack->gate = 0;
 }
 
-// Pops a block of order 0 or 9 (a constant: the two are compiled apart) for an owner. False when
-// the stacks are in use or there is none.
+// The count is read by others (page_free_count).
+static inline void page_stack_set_count(struct page_stack *stack, uint32_t count) {
+    __atomic_store_n(&stack->count, count, __ATOMIC_RELAXED);
+}
+
+// The stack for an order, 0 or 9, and how many entries it holds at most. Constants: each caller is
+// compiled for one of the two.
+static inline __attribute__((always_inline)) struct page_stack *
+page_stack_of(struct page_allocator *allocator, unsigned order) {
+    struct page_cpu *cpu = &allocator->cpus[port_cpu()];
+    return order == 0 ? &cpu->frames : &cpu->large;
+}
+
+static inline __attribute__((always_inline)) uint32_t page_stack_capacity(unsigned order) {
+    return order == 0 ? PAGE_STACK_FRAMES : PAGE_STACK_LARGE;
+}
+
+// Pops a block for an owner. False when the stack is in use, closed or empty.
 static inline __attribute__((always_inline)) bool page_stack_pop(struct page_allocator *allocator,
                                                                  unsigned order,
                                                                  enum page_owner owner,
                                                                  pfn_t *out) {
-    struct page_cpu *cpu = &allocator->cpus[port_cpu()];
-    struct page_stacked *stack = order == 0 ? cpu->frames : cpu->large;
-    uint32_t *count = order == 0 ? &cpu->frame_count : &cpu->large_count;
-    if (!page_gate_enter(cpu)) {
+    struct page_stack *stack = page_stack_of(allocator, order);
+    if (!page_gate_enter(stack)) {
         return false;
     }
-    uint32_t left = *count;
-    if (__builtin_expect(left == 0, false)) {
-        page_gate_leave(cpu);
+    uint32_t count = stack->count;
+    if (__builtin_expect(count == 0, false)) {
+        page_gate_leave(stack);
         return false;
     }
-    left--;
-    __atomic_store_n(count, left, __ATOMIC_RELAXED); // others read it (page_free_count)
-    __atomic_store_n(stack[left].state, state_of(order, owner), __ATOMIC_RELAXED);
-    *out = pfn(stack[left].frame);
-    cpu->stack_owned[owner] += 1 << order;
-    page_gate_leave(cpu);
+    page_stack_set_count(stack, --count);
+    __atomic_store_n(stack->states[count], state_of(order, owner), __ATOMIC_RELAXED);
+    *out = pfn(stack->frames[count]);
+    stack->owned_blocks[owner]++;
+    page_gate_leave(stack);
     return true;
 }
 
-// Pushes a block that was allocated with this order, a constant as above. False when the stacks are
-// in use or full, or the block is not what the caller says.
+// Pushes a block that was allocated with this order. False when the stack is in use, closed or
+// full, or the block is not what the caller says.
 static inline __attribute__((always_inline)) bool page_stack_push(struct page_allocator *allocator,
                                                                   pfn_t block, unsigned order) {
-    struct page_cpu *cpu = &allocator->cpus[port_cpu()];
-    struct page_stacked *stack = order == 0 ? cpu->frames : cpu->large;
-    uint32_t *count = order == 0 ? &cpu->frame_count : &cpu->large_count;
+    struct page_stack *stack = page_stack_of(allocator, order);
     uint64_t index = block.value >> SECTION_SHIFT;
     uint32_t frame = block.value & (SECTION_FRAMES - 1);
-    const struct section *section = &allocator->sections[index];
-    if (index >= allocator->section_count || frame >= section->span || !page_gate_enter(cpu)) {
+    if (index >= allocator->section_count || frame >= allocator->sections[index].span) {
         return false;
     }
-    uint8_t *state = section->state + frame;
-    uint8_t owner = (uint8_t)(__atomic_load_n(state, __ATOMIC_RELAXED) - state_of(order, 0));
-    uint32_t top = *count;
-    if (__builtin_expect(owner >= PAGE_OWNER_COUNT_ ||
-                             top == (order == 0 ? PAGE_STACK_FRAMES : PAGE_STACK_LARGE),
-                         false)) {
-        page_gate_leave(cpu);
+    uint8_t *state = allocator->sections[index].state + frame;
+    unsigned owner = (unsigned)*state - state_of(order, 0);
+    if (__builtin_expect(owner >= PAGE_OWNER_COUNT_, false) || !page_gate_enter(stack)) {
+        return false;
+    }
+    uint32_t count = stack->count;
+    if (__builtin_expect(count == page_stack_capacity(order), false)) {
+        page_gate_leave(stack);
         return false;
     }
     __atomic_store_n(state, order == 0 ? STATE_CACHED : STATE_CACHED_2M, __ATOMIC_RELAXED);
-    stack[top] = (struct page_stacked){block.value, state};
-    __atomic_store_n(count, top + 1, __ATOMIC_RELAXED);
-    cpu->stack_owned[owner] -= 1 << order;
-    page_gate_leave(cpu);
+    stack->frames[count] = block.value;
+    stack->states[count] = state;
+    page_stack_set_count(stack, count + 1);
+    stack->owned_blocks[owner]--;
+    page_gate_leave(stack);
     return true;
 }
 
-// Fills this CPU's stack of frames when it is empty. False when no section has any, or the stacks
-// are in use.
+// Fills this CPU's stack of frames when it is empty. False when it is in use or closed, or no
+// section has any frame to give.
 bool page_stack_refill(struct page_allocator *allocator);
 
-// Gives the oldest PAGE_STACK_BATCH frames of this CPU's stack back when it is full. False when the
-// stacks are in use.
+// Gives the oldest PAGE_STACK_BATCH frames of this CPU's stack back when it is full. False when it
+// is in use or closed.
 bool page_stack_flush(struct page_allocator *allocator);

@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #include <host/host.h>
-#include <page/stack.h>
+#include <page/internal.h>
 
 #define FRAMES_MAX 16
 #define SPAN       FRAMES_MAX
@@ -81,7 +81,7 @@ static void world_create(void) {
     storage = aligned_alloc(64, section_metadata_bytes(SPAN));
     section_open(&section, storage, SPAN, STATE_UNMANAGED);
     allocator = (struct page_allocator){.sections = &section, .hints = hints, .section_count = 1};
-    allocator.cpus[0].gate = PAGE_GATE_BUSY; // around the stacks: the sections are what is explored
+    allocator.cpus[0].frames.gate = 1; // closed: the sections are what is explored
 }
 
 // Puts the production structures into the oracle's state, through the production code.
