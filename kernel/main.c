@@ -111,6 +111,7 @@ _Noreturn void kernel_main(const struct boot_info *info, uint64_t entry_tsc) {
     phases_end(&strata.phases, "clock");
     print_what_was_found(strata.console);
     memory_reclaim(&strata);
+    memory_set_reserves(&strata);
     print_what_came_of_it(strata.console);
 
     monitor_execute_list(strata.console, info->options.run);

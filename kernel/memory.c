@@ -145,3 +145,19 @@ void memory_init(struct kernel *kernel) {
     }
     phases_end(&kernel->phases, "buddy");
 }
+
+static uint64_t part(uint64_t pages, uint64_t divisor, uint64_t most_bytes) {
+    uint64_t most = most_bytes / PAGE_SIZE;
+    return pages / divisor < most ? pages / divisor : most;
+}
+
+void memory_set_reserves(struct kernel *kernel) {
+    struct page_reserves free = page_free_below(&kernel->pages); // its `atomic` is all that is free
+    bool above_4g = free.atomic > free.below_4g;
+    const struct page_reserves reserves = {
+        .below_16m = part(free.below_16m, 4, 4 * MIB),
+        .below_4g = above_4g ? part(free.below_4g, 16, 64 * MIB) : 0,
+        .atomic = part(free.atomic, 512, 2 * MIB),
+    };
+    page_set_reserves(&kernel->pages, &reserves);
+}

@@ -4,6 +4,7 @@
 //
 //   memory_init      firmware map + claims -> regions -> boot allocator -> page allocator
 //   memory_reclaim   loader's, ACPI's and boot services' memory -> page allocator
+//   memory_set_reserves
 #pragma once
 
 #include <state.h>
@@ -16,3 +17,8 @@ void memory_init(struct kernel *kernel);
 // kind. What others still need stays, with the reason. Panics when the free count does not rise by
 // exactly the pages given back.
 void memory_reclaim(struct kernel *kernel);
+
+// Sets a part of what is free aside: below 16 MiB a quarter, at most 4 MiB; below 4 GiB a sixteenth,
+// at most 64 MiB, where there is memory above as well; for requests that cannot wait a 512th of all,
+// at most 2 MiB. Reserved memory stays free: only who may take it is decided.
+void memory_set_reserves(struct kernel *kernel);

@@ -219,6 +219,7 @@ static void reserve(struct text *out, size_t count, char **arguments) {
     if (!read_range(out, arguments, &begin, &end)) {
         return;
     }
+    page_drain(&strata.pages); // what lies in this CPU's stacks is free as well
     enum page_status status = page_reserve(&strata.pages, begin, end, &obstacle);
     if (status == PAGE_OK) {
         text_printf(out, "reserved %lu pages\n", end.value - begin.value);
