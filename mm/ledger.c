@@ -106,6 +106,8 @@ void ledger_compute(struct ledger *ledger, const struct memmap *map,
     add_classes(ledger, map);
     add_census(ledger, &census);
     ledger->described = ledger->total + ledger->not_ram;
+    ledger->left = ledger->total - ledger->bytes[ACCOUNT_NVS] - ledger->bytes[ACCOUNT_RUNTIME] -
+                   ledger->bytes[ACCOUNT_UNACCEPTED];
     ledger->unaccounted = (int64_t)ledger->total;
     for (unsigned i = 0; i < ACCOUNT_COUNT_; i++) {
         ledger->unaccounted -= (int64_t)ledger->bytes[i];

@@ -77,7 +77,7 @@ class Dump:
 
     def _ledger_defects(self):
         accounts = {name: size for name, size in self.ledger.items()
-                    if name not in ("total", "unaccounted", "not-ram", "described")}
+                    if name not in ("total", "unaccounted", "left-by-firmware", "not-ram", "described")}
         for name in ("total", "unaccounted", "not-ram", "described", "free"):
             if name not in self.ledger:
                 yield f"the ledger has no account {name!r}"
@@ -113,7 +113,7 @@ def judge(text):
     if not checks:
         defects.append("it never ran its checks")
     defects += [f"a check failed: {result}" for result in checks if not result.startswith("ok")]
-    unaccounted = re.findall(r"^unaccounted\s+(.*)$", text, re.MULTILINE)
+    unaccounted = re.findall(r"^\s*unaccounted\s+(.*)$", text, re.MULTILINE)
     if not unaccounted:
         defects.append("it printed no ledger")
     defects += [f"the ledger says: unaccounted {left}" for left in unaccounted if not re.match(r"0\b", left)]

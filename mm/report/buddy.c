@@ -88,10 +88,19 @@ void report_buddy(struct text *out, struct page_allocator *allocator) {
     report_reserves(out, allocator);
 }
 
+// Hundredths of a per cent, without overflow up to 16 EiB.
+static uint64_t basis_points(uint64_t part, uint64_t whole) {
+    while (part > UINT64_MAX / 10000) {
+        part >>= 1;
+        whole >>= 1;
+    }
+    return whole == 0 ? 0 : part * 10000 / whole;
+}
+
 static void report_account(struct text *out, const char *name, uint64_t bytes, uint64_t total) {
-    uint64_t basis_points = total == 0 ? 0 : bytes / (total / 10000 + (total < 10000));
-    text_printf(out, "  %-16s %14lu KiB  %3lu.%02lu %%\n", name, bytes / KIB, basis_points / 100,
-                basis_points % 100);
+    uint64_t share = basis_points(bytes, total);
+    text_printf(out, "  %-16s %14lu KiB  %3lu.%02lu %%\n", name, bytes / KIB, share / 100,
+                share % 100);
 }
 
 void report_ledger(struct text *out, const struct ledger *ledger) {
@@ -103,10 +112,14 @@ void report_ledger(struct text *out, const struct ledger *ledger) {
     }
     report_account(out, "total RAM", ledger->total, ledger->total);
     text_printf(out, "  unaccounted %ld\n", ledger->unaccounted);
-    text_printf(
-        out,
-        "  beside it the firmware describes %lu KiB that is not RAM (reserved, MMIO, persistent)\n",
-        ledger->not_ram / KIB);
+    uint64_t free = ledger->bytes[ACCOUNT_FREE] + ledger->bytes[ACCOUNT_CACHED];
+    uint64_t share = basis_points(free, ledger->left);
+    text_printf(out,
+                "  the firmware keeps %lu KiB for itself; of the %lu KiB that it leaves, %lu.%02lu "
+                "%% is free\n",
+                (ledger->total - ledger->left) / KIB, ledger->left / KIB, share / 100, share % 100);
+    text_printf(out, "  it also describes %lu KiB that is not RAM (reserved, MMIO, persistent)\n",
+                ledger->not_ram / KIB);
     if (ledger->mismatch != NULL) {
         text_printf(out, "  MISMATCH: %s\n", ledger->mismatch);
     }
@@ -141,6 +154,7 @@ void record_ledger(struct text *out, const struct ledger *ledger) {
     }
     record_account(out, "total", ledger->total);
     record_account(out, "unaccounted", (uint64_t)ledger->unaccounted);
+    record_account(out, "left-by-firmware", ledger->left);
     record_account(out, "not-ram", ledger->not_ram);
     record_account(out, "described", ledger->described);
 }
