@@ -207,7 +207,9 @@ enum page_status page_reserve(struct page_allocator *allocator, pfn_t begin, pfn
 enum page_status page_release(struct page_allocator *allocator, pfn_t begin, pfn_t end,
                               pfn_t *obstacle);
 
-// As page_reserve, for good: the frames are marked bad and page_release refuses them.
+// As page_reserve, for good: the frames are marked bad and page_release refuses them. Frames that
+// were reserved before may be among them (by whoever tests them, so that nobody else gets them in
+// between); a bad frame is in the way. PAGE_NO_MEMORY as with page_release.
 enum page_status page_retire(struct page_allocator *allocator, pfn_t begin, pfn_t end,
                              pfn_t *obstacle);
 

@@ -13,6 +13,10 @@
 
 enum change { CHANGE_RESERVE, CHANGE_RETIRE, CHANGE_RELEASE, CHANGE_ALLOCATE };
 
+static bool takes_reserved(enum change change) {
+    return change == CHANGE_RELEASE || change == CHANGE_RETIRE;
+}
+
 unsigned long page_lock_range(struct page_allocator *allocator, pfn_t begin, pfn_t end) {
     unsigned long flags = port_irq_save();
     for (uint64_t i = begin.value >> SECTION_SHIFT; section_base(i) < end.value; i++) {
@@ -116,9 +120,10 @@ static enum need need_of(struct section *section, struct piece piece, enum chang
     case SECTION_TAKEN:
         break;
     }
-    bool releasable = section->kind == SECTION_ABSENT || section->taken_state == STATE_RESERVED;
-    return change == CHANGE_RELEASE && releasable && !piece_is_whole(piece) ? NEED_METADATA
-                                                                            : NEED_NOTHING;
+    bool changes = section->kind == SECTION_ABSENT
+                       ? change == CHANGE_RELEASE
+                       : section->taken_state == STATE_RESERVED && takes_reserved(change);
+    return changes && !piece_is_whole(piece) ? NEED_METADATA : NEED_NOTHING;
 }
 
 // Makes the metadata that changing this piece will need. False when there is no memory for it.
@@ -158,12 +163,18 @@ static uint32_t obstacle_in(struct section *section, struct piece piece, enum ch
     case SECTION_WHOLE:
         return release ? piece.begin : piece.end;
     case SECTION_TAKEN:
-        return release && section->taken_state == STATE_RESERVED ? piece.end : piece.begin;
+        return takes_reserved(change) && section->taken_state == STATE_RESERVED ? piece.end
+                                                                                : piece.begin;
     case SECTION_SPLIT:
         break;
     }
     if (!release) {
-        return section_first_not_free(section, piece.begin, piece.end);
+        uint32_t frame = section_first_not_free(section, piece.begin, piece.end);
+        while (change == CHANGE_RETIRE && frame < piece.end && frame < section->span &&
+               state_read(section, frame) == STATE_RESERVED) {
+            frame = section_first_not_free(section, frame + 1, piece.end);
+        }
+        return frame;
     }
     for (uint32_t frame = piece.begin; frame < piece.end; frame++) {
         uint8_t state = section->state[frame];
@@ -184,6 +195,18 @@ static void mark_allocated(struct section *section, struct piece piece, enum pag
     }
 }
 
+// Retires frames that are free or reserved.
+static void mark_bad(struct section *section, struct piece piece) {
+    for (uint32_t frame = piece.begin; frame < piece.end;) {
+        uint32_t stop = section_first_not_free(section, frame, piece.end);
+        if (frame < stop) {
+            section_take_range(section, frame, stop);
+        }
+        frame = stop + 1;
+    }
+    memset(section->state + piece.begin, STATE_BAD, piece.end - piece.begin);
+}
+
 static void change_piece(struct section *section, struct piece piece, enum change change,
                          enum page_owner owner) {
     static const uint8_t states[] = {
@@ -201,6 +224,8 @@ static void change_piece(struct section *section, struct piece piece, enum chang
     } else if (release) {
         memset(section->state + piece.begin, state, piece.end - piece.begin);
         section_put_range(section, piece.begin, piece.end);
+    } else if (change == CHANGE_RETIRE) {
+        mark_bad(section, piece);
     } else {
         section_take_range(section, piece.begin, piece.end);
         if (change == CHANGE_ALLOCATE) {

@@ -212,6 +212,33 @@ static void a_reserved_section_is_released_in_part(void **state) {
                      before - section_metadata_bytes(SECTION_FRAMES) / PAGE_SIZE);
 }
 
+// Reserved or free, in one step; what is bad already is in the way.
+static void reserved_frames_are_retired(void **state) {
+    struct world *world = *state;
+    struct page_allocator *pages = &world->pages;
+    pfn_t begin = pfn(1000), end = pfn(1100), obstacle;
+    assert_int_equal(page_reserve(pages, pfn(1010), pfn(1020), NULL), PAGE_OK);
+    assert_int_equal(page_reserve(pages, pfn(1090), pfn(1100), NULL), PAGE_OK);
+    assert_int_equal(page_retire(pages, begin, end, NULL), PAGE_OK);
+    assert_null(page_check(pages));
+    assert_int_equal(page_retire(pages, pfn(999), pfn(1001), &obstacle), PAGE_NOT_FREE);
+    assert_int_equal(obstacle.value, 1000);
+    assert_int_equal(page_retire(pages, pfn(999), pfn(1000), NULL), PAGE_OK);
+    // A part of a section that is reserved as a whole.
+    begin = pfn(SECTION_FRAMES);
+    assert_int_equal(page_reserve(pages, begin, pfn(2 * SECTION_FRAMES), NULL), PAGE_OK);
+    pfn_t bad = pfn(begin.value + 777), after = pfn(begin.value + 778);
+    assert_int_equal(page_retire(pages, bad, after, NULL), PAGE_OK);
+    assert_null(page_check(pages));
+    assert_int_equal(page_inspect(pages, begin).state, PAGE_STATE_RESERVED);
+    assert_int_equal(page_inspect(pages, bad).state, PAGE_STATE_BAD);
+    assert_int_equal(page_inspect(pages, after).state, PAGE_STATE_RESERVED);
+    struct page_census census;
+    page_census(pages, &census);
+    assert_int_equal(census.bad_pages, 102);
+    assert_int_equal(census.reserved_pages, SECTION_FRAMES - 1);
+}
+
 static void reserving_all_but_a_frame_of_a_section(void **state) {
     struct world *world = *state;
     // Neither end of the section has room for its metadata: it comes from elsewhere.
@@ -450,6 +477,7 @@ int main(void) {
         WITH_WORLD(reclaimed_memory_is_given),
         WITH_WORLD(memory_beyond_the_span_is_given),
         WITH_WORLD(a_reserved_section_is_released_in_part),
+        WITH_WORLD(reserved_frames_are_retired),
         WITH_WORLD(reserving_all_but_a_frame_of_a_section),
         WITH_WORLD(the_end_of_a_section_is_reserved),
         WITH_WORLD(all_of_it_and_back),

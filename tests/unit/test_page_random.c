@@ -112,6 +112,13 @@ static void random_free(void) {
     learn_metadata();
 }
 
+enum { TO_RESERVE, TO_RELEASE, TO_RETIRE };
+
+static bool can_change(unsigned which, uint8_t state) {
+    return which == TO_RELEASE ? state == RESERVED || state == KEPT
+                               : state == FREE || (which == TO_RETIRE && state == RESERVED);
+}
+
 static void random_range(void) {
     static enum page_status (*const change[])(struct page_allocator *, pfn_t, pfn_t,
                                               pfn_t *) = {page_reserve, page_release, page_retire};
@@ -126,14 +133,12 @@ static void random_range(void) {
         return;
     }
     for (uint64_t frame = begin; frame < (status == PAGE_OK ? end : obstacle.value); frame++) {
-        assert_true(which == 1 ? oracle[frame] == RESERVED || oracle[frame] == KEPT
-                               : oracle[frame] == FREE);
+        assert_true(can_change(which, oracle[frame]));
     }
     if (status == PAGE_OK) {
-        mark(begin, end, which == 0 ? RESERVED : which == 1 ? FREE : BAD);
+        mark(begin, end, which == TO_RESERVE ? RESERVED : which == TO_RELEASE ? FREE : BAD);
     } else {
-        uint8_t state = oracle[obstacle.value];
-        assert_true(which == 1 ? state != RESERVED && state != KEPT : state != FREE);
+        assert_false(can_change(which, oracle[obstacle.value]));
     }
 }
 
