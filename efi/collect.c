@@ -65,6 +65,9 @@ void collect_tables(struct loader *loader) {
     uint64_t count = loader->system->NumberOfTableEntries, old_rsdp = 0, old_smbios = 0;
     info->table_count = count < loader->tables_capacity ? count : loader->tables_capacity;
     info->rsdp = info->smbios = info->memory_attributes = paddr(0);
+    if (info->table_count == 0) {
+        return;
+    }
     memcpy((void *)(uintptr_t)info->tables.value, table,
            info->table_count * sizeof(struct efi_configuration_table));
     for (uint64_t i = 0; i < info->table_count; i++) {

@@ -9,7 +9,8 @@
 #define KERNEL_FILE_MAX (64 * MIB)
 
 // kernel_blob.S
-extern const uint8_t kernel_blob_begin[], kernel_blob_end[];
+extern const uint8_t kernel_blob[];
+extern const uint64_t kernel_blob_bytes;
 
 // The name with backslashes, from the root on.
 static void make_path(char *out, size_t capacity, const char *name) {
@@ -41,8 +42,8 @@ EFI_STATUS kernel_find(struct loader *loader) {
     char path[OPTIONS_KERNEL_MAX + 1] = "(embedded)";
     char defect[ELF_DEFECT_BYTES];
     if (loader->options.kernel[0] == '\0') {
-        loader->kernel_bytes = kernel_blob_begin;
-        loader->kernel_size = (size_t)(kernel_blob_end - kernel_blob_begin);
+        loader->kernel_bytes = kernel_blob;
+        loader->kernel_size = kernel_blob_bytes;
     } else {
         make_path(path, sizeof(path), loader->options.kernel);
         if (loader->info->secure_boot) {

@@ -10,95 +10,8 @@
 #include <string.h>
 
 #include "../../efi/elf.h"
+#include "../support/elf_file.h"
 #include <cmocka.h>
-
-// A good file, and where its parts are. Text is R-X at 0x10000, constants R-- behind it, data RW-
-// with zeroes behind it.
-enum {
-    HEADER = 0,
-    PROGRAMS = 64,
-    PROGRAM_BYTES = 56,
-    TEXT = 0,
-    CONSTANTS = 1,
-    DATA = 2,
-    DYNAMIC = 3,
-    PROGRAM_COUNT = 4,
-    TABLE = 0x180, // dynamic
-    RELOCATIONS = 0x200,
-    FILE_BYTES = 0x400,
-};
-#define BASE UINT64_C(0x10000)
-
-struct file {
-    uint8_t bytes[FILE_BYTES];
-};
-
-static void put(struct file *file, size_t at, uint64_t value, size_t size) {
-    memcpy(file->bytes + at, &value, size);
-}
-
-static size_t program(unsigned index, size_t field) {
-    return PROGRAMS + index * PROGRAM_BYTES + field;
-}
-
-enum {
-    P_TYPE = 0,
-    P_FLAGS = 4,
-    P_OFFSET = 8,
-    P_ADDRESS = 16,
-    P_FILE = 32,
-    P_MEMORY = 40,
-    P_ALIGN = 48
-};
-
-static void put_program(struct file *file, unsigned index, uint32_t type, uint32_t flags,
-                        uint64_t offset, uint64_t address, uint64_t file_bytes,
-                        uint64_t memory_bytes) {
-    put(file, program(index, P_TYPE), type, 4);
-    put(file, program(index, P_FLAGS), flags, 4);
-    put(file, program(index, P_OFFSET), offset, 8);
-    put(file, program(index, P_ADDRESS), address, 8);
-    put(file, program(index, P_ADDRESS) + 8, address, 8);
-    put(file, program(index, P_FILE), file_bytes, 8);
-    put(file, program(index, P_MEMORY), memory_bytes, 8);
-    put(file, program(index, P_ALIGN), type == 1 ? 0x100 : 8, 8);
-}
-
-static void put_relocation(struct file *file, unsigned index, uint64_t offset, uint64_t addend) {
-    put(file, RELOCATIONS + index * 24, offset, 8);
-    put(file, RELOCATIONS + index * 24 + 8, 8, 8);
-    put(file, RELOCATIONS + index * 24 + 16, addend, 8);
-}
-
-static struct file good(void) {
-    struct file file;
-    for (size_t i = 0; i < FILE_BYTES; i++) {
-        file.bytes[i] = (uint8_t)(i * 7 + 1);
-    }
-    memset(file.bytes, 0, 0x280);
-    memcpy(file.bytes,
-           "\x7f"
-           "ELF\x02\x01\x01",
-           7);
-    put(&file, 16, 3, 2);
-    put(&file, 18, 62, 2);
-    put(&file, 20, 1, 4);
-    put(&file, 24, BASE + 0x10, 8);
-    put(&file, 32, PROGRAMS, 8);
-    put(&file, 52, 64, 2);
-    put(&file, 54, PROGRAM_BYTES, 2);
-    put(&file, 56, PROGRAM_COUNT, 2);
-    put_program(&file, TEXT, 1, 5, 0x300, BASE, 0x80, 0x80);
-    put_program(&file, CONSTANTS, 1, 4, 0x100, BASE + 0x1000, 0x200, 0x200);
-    put_program(&file, DATA, 1, 6, 0x300, BASE + 0x2000, 0x100, 0x1234);
-    put_program(&file, DYNAMIC, 2, 4, TABLE, BASE + 0x1080, 0x60, 0x60);
-    static const uint64_t table[] = {7, BASE + 0x1100, 8, 72, 9, 24, 0x6ffffff9, 3, 0, 0};
-    memcpy(file.bytes + TABLE, table, sizeof(table));
-    put_relocation(&file, 0, BASE + 0x1008, BASE + 0x20);
-    put_relocation(&file, 1, BASE + 0x2003, BASE + 0x2008); // at an odd address
-    put_relocation(&file, 2, BASE + 0x2000 + 0x1234 - 8, BASE);
-    return file;
-}
 
 // Checks an exact copy, so that a read beyond it is noticed; loads what is accepted into exactly as
 // much memory as it says, and looks at what it says.
@@ -133,7 +46,7 @@ static bool accepted(const void *bytes, size_t size, char defect[ELF_DEFECT_BYTE
 
 static void good_file_is_loaded(void **state) {
     (void)state;
-    struct file file = good();
+    struct elf_file file = elf_file_good();
     struct elf_image image;
     char defect[ELF_DEFECT_BYTES];
     assert_true(elf_check(&image, file.bytes, sizeof(file.bytes), defect));
@@ -161,13 +74,13 @@ static void good_file_is_loaded(void **state) {
 // A larger alignment moves the beginning down, so that the image keeps it wherever it is placed.
 static void alignment_is_kept(void **state) {
     (void)state;
-    struct file file = good();
-    put(&file, program(TEXT, P_ALIGN), 0x8000, 8);
-    put(&file, program(TEXT, P_ADDRESS), BASE + 0x300 - 0x300, 8);
-    put(&file, program(TEXT, P_OFFSET), 0, 8);
-    put(&file, program(TEXT, P_ADDRESS), BASE, 8);
+    struct elf_file file = elf_file_good();
+    elf_file_put(&file, elf_file_program(TEXT, P_ALIGN), 0x8000, 8);
+    elf_file_put(&file, elf_file_program(TEXT, P_ADDRESS), BASE + 0x300 - 0x300, 8);
+    elf_file_put(&file, elf_file_program(TEXT, P_OFFSET), 0, 8);
+    elf_file_put(&file, elf_file_program(TEXT, P_ADDRESS), BASE, 8);
     for (unsigned i = 0; i < 3; i++) {
-        put(&file, RELOCATIONS + i * 24, BASE + 0x1000, 8);
+        elf_file_put(&file, RELOCATIONS + i * 24, BASE + 0x1000, 8);
     }
     struct elf_image image;
     char defect[ELF_DEFECT_BYTES];
@@ -263,9 +176,9 @@ static const struct damage damages[] = {
 static void damage_is_named(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
-        struct file file = good();
+        struct elf_file file = elf_file_good();
         char defect[ELF_DEFECT_BYTES];
-        put(&file, damages[i].at, damages[i].value, damages[i].size);
+        elf_file_put(&file, damages[i].at, damages[i].value, damages[i].size);
         if (accepted(file.bytes, sizeof(file.bytes), defect)) {
             fail_msg("%s: accepted", damages[i].name);
         }
@@ -275,10 +188,10 @@ static void damage_is_named(void **state) {
 
 static void nothing_to_load(void **state) {
     (void)state;
-    struct file file = good();
+    struct elf_file file = elf_file_good();
     char defect[ELF_DEFECT_BYTES];
     for (unsigned i = 0; i < PROGRAM_COUNT; i++) {
-        put(&file, program(i, P_TYPE), 0, 4);
+        elf_file_put(&file, elf_file_program(i, P_TYPE), 0, 4);
     }
     assert_false(accepted(file.bytes, sizeof(file.bytes), defect));
     assert_string_equal(defect, "it has nothing to load");
@@ -288,13 +201,13 @@ static void too_many_segments(void **state) {
     (void)state;
     static uint8_t bytes[64 + 17 * PROGRAM_BYTES];
     char defect[ELF_DEFECT_BYTES];
-    struct file file = good();
+    struct elf_file file = elf_file_good();
     memcpy(bytes, file.bytes, 64);
     bytes[56] = 17;
     for (unsigned i = 0; i < 17; i++) {
-        struct file one = good();
-        put_program(&one, 0, 1, 5, 0, BASE + i * PAGE_SIZE, 0x40, 0x40);
-        put(&one, program(0, P_ALIGN), 0, 8);
+        struct elf_file one = elf_file_good();
+        elf_file_put_program(&one, 0, 1, 5, 0, BASE + i * PAGE_SIZE, 0x40, 0x40);
+        elf_file_put(&one, elf_file_program(0, P_ALIGN), 0, 8);
         memcpy(bytes + 64 + (size_t)i * PROGRAM_BYTES, one.bytes + PROGRAMS, PROGRAM_BYTES);
     }
     assert_false(accepted(bytes, sizeof(bytes), defect));
@@ -305,12 +218,12 @@ static void too_many_segments(void **state) {
 
 static void no_relocations(void **state) {
     (void)state;
-    struct file file = good();
+    struct elf_file file = elf_file_good();
     char defect[ELF_DEFECT_BYTES];
-    put(&file, program(DYNAMIC, P_TYPE), 0, 4);
+    elf_file_put(&file, elf_file_program(DYNAMIC, P_TYPE), 0, 4);
     assert_true(accepted(file.bytes, sizeof(file.bytes), defect));
-    file = good();
-    put(&file, TABLE + 24, 0, 8);
+    file = elf_file_good();
+    elf_file_put(&file, TABLE + 24, 0, 8);
     assert_true(accepted(file.bytes, sizeof(file.bytes), defect));
 }
 
@@ -321,7 +234,7 @@ static void every_header_byte(void **state) {
     for (size_t at = 0; at < 0x280; at++) {
         static const uint8_t ways[4][2] = {{0, 0}, {0, 0xff}, {0xff, 0x01}, {0xff, 0x80}};
         for (unsigned way = 0; way < 4; way++) {
-            struct file file = good();
+            struct elf_file file = elf_file_good();
             char defect[ELF_DEFECT_BYTES];
             file.bytes[at] = (uint8_t)((file.bytes[at] & ways[way][0]) ^ ways[way][1]);
             refused += !accepted(file.bytes, sizeof(file.bytes), defect);
@@ -334,7 +247,7 @@ static void every_header_byte(void **state) {
 
 static void truncated(void **state) {
     (void)state;
-    struct file file = good();
+    struct elf_file file = elf_file_good();
     char defect[ELF_DEFECT_BYTES];
     for (size_t size = 0; size < sizeof(file.bytes); size++) {
         assert_false(accepted(file.bytes, size, defect));
@@ -352,7 +265,7 @@ static void random_damage(void **state) {
     (void)state;
     uint64_t seed = 1;
     for (unsigned round = 0; round < 50000; round++) {
-        struct file file = good();
+        struct elf_file file = elf_file_good();
         char defect[ELF_DEFECT_BYTES];
         for (unsigned i = 0; i < 3; i++) {
             seed = seed * UINT64_C(6364136223846793005) + 1;
