@@ -50,14 +50,6 @@ size_t strlen(const char *string) {
     return length;
 }
 
-size_t strnlen(const char *string, size_t most) {
-    size_t length = 0;
-    while (length < most && string[length] != '\0') {
-        length++;
-    }
-    return length;
-}
-
 int strncmp(const char *left, const char *right, size_t most) {
     for (size_t i = 0; i < most; i++) {
         if (left[i] != right[i] || left[i] == '\0') {
@@ -98,13 +90,4 @@ size_t strspn(const char *string, const char *set) {
         length++;
     }
     return length;
-}
-
-char *strrchr(const char *string, int character) {
-    char *found = NULL;
-    for (char *at = strchr(string, character); at != NULL && *at != '\0';
-         at = strchr(at + 1, character)) {
-        found = at;
-    }
-    return character == '\0' ? (char *)(uintptr_t)(string + strlen(string)) : found;
 }

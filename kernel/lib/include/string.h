@@ -11,10 +11,8 @@ int memcmp(const void *left, const void *right, size_t count);
 void *memchr(const void *bytes, int byte, size_t count);
 
 size_t strlen(const char *string);
-size_t strnlen(const char *string, size_t most);
 int strcmp(const char *left, const char *right);
 int strncmp(const char *left, const char *right, size_t most);
 char *strstr(const char *string, const char *part);
 char *strchr(const char *string, int character);
 size_t strspn(const char *string, const char *set);
-char *strrchr(const char *string, int character);
