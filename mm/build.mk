@@ -13,7 +13,7 @@ TEST_FLAGS := $(COMMON) -D_GNU_SOURCE -O1 -fno-omit-frame-pointer -DSTRATA_DEBUG
 $(BUILD)/host/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
-	$(Q)$(CC_HOST) $(HOST_FLAGS) -MJ $@.json -c -o $@ $<
+	$(Q)$(CC_HOST) $(HOST_FLAGS) $(HOST_DEFINES) -MJ $@.json -c -o $@ $<
 
 $(BUILD)/test/%.o: %.c
 	@mkdir -p $(@D)
@@ -26,4 +26,11 @@ $(BUILD)/%.a:
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && ar rcs $@ $^
 
-all: $(BUILD)/host/libstrata-mm.a
+# strata-map: the kernel's report from a memory map as text.
+MAP_TOOL_SOURCES := $(sort $(wildcard mm/host/strata-map/*.c))
+$(BUILD)/host/mm/host/strata-map/%.o: HOST_DEFINES = -DSTRATA_VERSION='"$(STRATA_VERSION)"'
+$(BUILD)/host/strata-map: $(MAP_TOOL_SOURCES:%.c=$(BUILD)/host/%.o) $(BUILD)/host/libstrata-mm.a
+	$(call say,LINK,$@)
+	$(Q)$(CC_HOST) -o $@ $^
+
+all: $(BUILD)/host/libstrata-mm.a $(BUILD)/host/strata-map

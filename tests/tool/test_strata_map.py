@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: MIT
+"""build/host/strata-map as a person uses it: options, files, messages, exit status. (How each format is read is in
+tests/unit/test_map_reading.c.)"""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOL = Path(os.environ.get("STRATA_BUILD", ROOT / "build")) / "host/strata-map"
+MAPS = ROOT / "tests/maps"
+
+EDK2 = """\
+Type       Start            End              # Pages          Attributes
+Available  0000000000000000-000000000009FFFF 00000000000000A0 000000000000000F
+Available  0000000000100000-000000000FFFFFFF 000000000000FF00 000000000000000F
+BS_Data    0000000010000000-00000000103FFFFF 0000000000000400 000000000000000F
+LoaderCode 0000000010400000-00000000104FFFFF 0000000000000100 000000000000000F
+ACPI_Recl  0000000010500000-000000001050FFFF 0000000000000010 000000000000000F
+RT_Data    0000000010510000-000000001051FFFF 0000000000000010 800000000000000F
+"""
+
+
+def run(*arguments, text="", cwd=None, **options):
+    return subprocess.run([TOOL, *map(str, arguments)], input=text, capture_output=True, text=True, timeout=60, cwd=cwd,
+                          check=False, **options)
+
+
+def records(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def of_kind(lines, kind):
+    return [line for line in lines if line["record"] == kind]
+
+
+def test_the_report_is_the_kernels():
+    result = run(text=EDK2)
+    assert (result.returncode, result.stderr) == (0, "")
+    expected = [
+        "source: standard input, lines 2 to 7: EDK2's memmap",
+        "firmware map: 6 descriptors of 40 bytes",
+        "efi: mem00: [Conventional      |   |  |  |  |  |  |  |  |  |   |WB|WT|WC|UC] "
+        "range=[0x0000000000000000-0x000000000009ffff] (160 pages)",
+        "regions: 6, described 260.7 MiB",
+        "  usable     [0x0000000000100000, 0x0000000010000000) 255 MiB",
+        "findings: 0",
+        "reclaimed once the kernel stands on its own: loader 1 MiB, bootsvc 4 MiB, acpi 64 KiB",
+        "buddy: free blocks by order (0: 4 KiB, 9: 2 MiB, 18: 1 GiB)",
+        "  unaccounted 0",
+    ]
+    lines = iter(result.stdout.splitlines())
+    for line in expected:
+        assert line in lines, f"{line!r} is missing, or out of order, in\n{result.stdout}"
+
+
+def test_records_add_up():
+    result = run("--json", text=EDK2)
+    assert (result.returncode, result.stderr) == (0, "")
+    lines = records(result.stdout)
+    assert lines[0]["record"] == "strata"
+    assert [line["type"] for line in of_kind(lines, "efi")] == [7, 7, 4, 1, 9, 6]
+    accounts = {line["account"]: int(line["bytes"], 16) for line in of_kind(lines, "ledger")}
+    assert accounts["unaccounted"] == 0
+    assert accounts["total"] == int(lines[0]["memory"], 16) == 0xa0000 + 0xff00000 + 0x520000
+    assert accounts["free"] + accounts["page-metadata"] + accounts["low"] + accounts["runtime"] == accounts["total"]
+
+
+@pytest.mark.parametrize("source", sorted(MAPS.glob("*.txt")), ids=lambda path: path.stem)
+def test_every_way_of_writing_a_map_gives_the_same_machine(source):
+    """Text, records and plain lines made from a map give the same map, regions and findings again."""
+    first = run("--json", source)
+    assert first.returncode in (0, 1), first.stderr
+    wanted = [line for line in records(first.stdout) if line["record"] != "strata"]
+    for option in ("--json", "--plain", None):
+        written = run(*filter(None, [option]), source).stdout
+        again = run("--json", text=written)
+        assert again.returncode == first.returncode
+        assert [line for line in records(again.stdout) if line["record"] != "strata"] == wanted
+
+
+def test_terabytes_cost_nothing(tmp_path):
+    with open(tmp_path / "out", "w+", encoding="utf-8") as out:
+        with subprocess.Popen([TOOL, MAPS / "made-terabyte.txt"], stdout=out) as process:
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        assert usage.ru_maxrss < 64 * 1024, f"{usage.ru_maxrss} KiB for a terabyte"
+        out.seek(0)
+        assert "  unaccounted 0\n" in out.read()
+
+
+def test_memory_at_an_odd_high_address_is_said():
+    result = run(text="7 0x100000 256 0xf\n7 0x8000000000000 1 0xf\n")
+    assert result.returncode == 1
+    assert result.stderr == ("standard input: no page allocator: RAM ends at 0x8000000001000, and only 64 TiB can be "
+                             "simulated\n")
+    assert "  usable     [0x0008000000000000, 0x0008000000001000) 4 KiB" in result.stdout
+
+
+def test_physical_bits():
+    result = run("--physical-bits", 32, "--json", text="7 0x100000 4096 0xf\n7 0x100000000 1 0xf\n")
+    assert result.returncode == 0
+    assert [line["kind"] for line in of_kind(records(result.stdout), "finding")] == ["beyond-physical-width"]
+    for wrong in ("11", "53", "many", "39x", "-39"):
+        result = run("--physical-bits", wrong)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr == f"strata-map: --physical-bits {wrong}: expected a number from 12 to 52\n"
+
+
+def test_special_use():
+    source = MAPS / "made-special-purpose.txt"
+    kept, used = {"usable", "special", "reserved"}, {"usable", "bootsvc", "reserved"}
+    for option, classes in (None, kept), ("--special-use", used):
+        lines = records(run("--json", *filter(None, [option]), source).stdout)
+        assert {line["class"] for line in of_kind(lines, "region")} == classes
+
+
+def test_several_files(tmp_path):
+    (tmp_path / "a.txt").write_text(EDK2)
+    (tmp_path / "b.txt").write_text("7 0x100000 4096 0xf\n")
+    (tmp_path / "c.txt").write_text("7 0x100000 4096 oxf\n")
+    result = run("a.txt", "b.txt", "c.txt", "missing.txt", "-", text=EDK2, cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr == ("c.txt:1:17: expected \"0x\", found \"oxf\"\n"
+                             "missing.txt: No such file or directory\n")
+    assert [line for line in result.stdout.splitlines() if line.startswith("source:")] == [
+        "source: a.txt, lines 2 to 7: EDK2's memmap",
+        "source: b.txt, lines 1 to 1: the plain format",
+        "source: standard input, lines 2 to 7: EDK2's memmap",
+    ]
+
+
+def test_the_last_map_of_a_log():
+    result = run("--plain", text=EDK2 + "\nShell> memmap\n" + EDK2[:EDK2.index("BS_Data")])
+    assert result.returncode == 0
+    assert result.stdout == ("# source: standard input, lines 11 to 12: EDK2's memmap (the last of 2 maps)\n"
+                             "# format: type phys_start pages attribute\n"
+                             "7 0x0 160 0xf\n7 0x100000 65280 0xf\n")
+
+
+def test_no_map():
+    for text in "", "BIOS-e820: [mem 0x0000000000000000-0x000000000009fbff] usable\n", "\0\0\0":
+        result = run(text=text)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr == "standard input: no memory map found; strata-map --help shows what is read\n"
+
+
+def test_no_usable_memory():
+    result = run(MAPS / "made-nothing-usable.txt")
+    assert result.returncode == 1
+    assert result.stderr.endswith("made-nothing-usable.txt: no page allocator: no memory of this map is usable\n")
+
+
+def test_help_version_and_wrong_options(tmp_path):
+    assert run("--help").stdout.startswith("usage: strata-map ")
+    assert run("--help").returncode == 0
+    assert run("--version").stdout.startswith("strata-map ")
+    result = run("--jason")
+    assert result.returncode == 2
+    assert result.stderr.endswith("strata-map --help shows what can be typed\n")
+    result = run(tmp_path)
+    assert (result.returncode, result.stderr) == (2, f"{tmp_path}: Is a directory\n")
