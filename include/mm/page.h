@@ -93,7 +93,7 @@ struct section; // mm/page/section.h
 // A CPU's stack of free blocks of one order. Only that CPU touches it, and only while it holds the
 // stack's gate: an interrupt that comes in between finds it held and goes around the stack.
 struct page_stack {
-    uint32_t gate;                           // 1: held, or closed
+    uint32_t gate;                           // 0: open
     uint32_t count;                          // entries
     int64_t owned_blocks[PAGE_OWNER_COUNT_]; // allocated minus freed through this stack
     uint64_t frames[PAGE_STACK_FRAMES];      // the blocks' first frames, the oldest first,
@@ -124,6 +124,7 @@ struct page_allocator {
     struct page_reserves reserves;
     uint64_t metadata_bytes; // what the allocator took for itself
     struct page_cpu cpus[PORT_CPU_MAX];
+    struct page_watch *watch; // NULL, or who watches (mm/watch.h)
 };
 
 // How many bytes page_init takes from its caller for memory that ends at `ram_end`.  O(1).

@@ -19,6 +19,8 @@
 //       Interrupts off on this CPU, and back to what they were. Nests.
 //   static inline void port_relax(void);
 //       A hint in a spin loop.
+//   static inline const void *port_text(void);
+//       An address of the program: code is known by its distance from here, in 32 bits.
 //   _Noreturn void port_panic(const char *format, ...);
 //       An invariant is broken or a caller misused the allocator. Prints and does not come back.
 //       (Tests longjmp out.)

@@ -18,6 +18,13 @@ static inline void *port_direct_map(paddr_t address) {
     return port_direct_map_base + address.value;
 }
 
+// The image's first byte, from the linker script.
+extern const uint8_t kernel_image_begin[] __attribute__((visibility("hidden")));
+
+static inline const void *port_text(void) {
+    return kernel_image_begin;
+}
+
 static inline unsigned long port_irq_save(void) {
     return cpu_irq_save();
 }

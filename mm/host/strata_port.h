@@ -22,6 +22,13 @@ static inline void *port_direct_map(paddr_t address) {
     return host_ram + (address.value - host_ram_begin);
 }
 
+// The program's first byte, from the linker.
+extern const char __executable_start[];
+
+static inline const void *port_text(void) {
+    return __executable_start;
+}
+
 static inline unsigned long port_irq_save(void) {
     return 0;
 }

@@ -10,6 +10,7 @@
 // Invariant (tests/unit/test_page_contig.c):
 //   C1  a request is refused only when brute force finds no place either     never_refused_wrongly
 #include "search.h"
+#include "watch.h"
 
 #include <mm/assert.h>
 
@@ -232,7 +233,8 @@ static bool take_block(struct page_allocator *allocator, const struct wanted *wa
     }
     bool exact = wanted->count == UINT64_C(1) << order;
     if ((order == PAGE_ORDER_MAX && !exact) ||
-        page_alloc(allocator, order, paddr_of(pfn(wanted->ceiling)), owner, out) != PAGE_OK) {
+        page_alloc_block(allocator, order, paddr_of(pfn(wanted->ceiling)), owner, false, out) !=
+            PAGE_OK) {
         return false;
     }
     if (!exact) {
@@ -256,22 +258,44 @@ enum page_status page_alloc_contig(struct page_allocator *allocator, uint64_t co
         !power_of_two(boundary) || (boundary != 0 && count > wanted.boundary)) {
         return PAGE_BAD_REQUEST;
     }
-    if (take_block(allocator, &wanted, owner, out) || take_place(allocator, &wanted, owner, out)) {
-        return PAGE_OK;
+    bool taken = !page_watch_refuses(allocator) && (take_block(allocator, &wanted, owner, out) ||
+                                                    take_place(allocator, &wanted, owner, out));
+    if (allocator->watch != NULL) {
+        struct page_event event = {
+            .operation = PAGE_OPERATION_CONTIG,
+            .first = pfn(taken ? out->value : 0),
+            .count = count,
+            .ceiling = ceiling,
+            .owner = (uint8_t)owner,
+            .align_log = (uint8_t)log_up(align),
+            .boundary_log = (uint8_t)log_up(boundary),
+            .status = taken ? PAGE_OK : PAGE_NO_MEMORY,
+        };
+        page_watch_allocated(allocator, event, PAGE_CALLER);
     }
-    if (refusal != NULL) {
+    if (!taken && refusal != NULL) {
         explain(allocator, &wanted, refusal);
     }
-    return PAGE_NO_MEMORY;
+    return taken ? PAGE_OK : PAGE_NO_MEMORY;
 }
 
 void page_free_contig(struct page_allocator *allocator, pfn_t first, uint64_t count) {
+    bool watched = allocator->watch != NULL;
+    if (watched) {
+        struct page_event event = {
+            .sequence = page_watch_sequence(allocator),
+            .operation = PAGE_OPERATION_FREE_CONTIG,
+            .first = first,
+            .count = count,
+        };
+        page_watch_record(allocator, event, PAGE_CALLER);
+    }
     for (uint64_t frame = first.value, end = first.value + count; frame < end;) {
         uint32_t within = frame & (SECTION_FRAMES - 1);
         uint64_t rest = end - frame + within;
         unsigned order =
             largest_order(within, (uint32_t)(rest < SECTION_FRAMES ? rest : SECTION_FRAMES));
-        page_free(allocator, pfn(frame), order);
+        (watched ? page_free_block : page_free)(allocator, pfn(frame), order);
         frame += UINT64_C(1) << order;
     }
 }

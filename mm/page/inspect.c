@@ -12,7 +12,7 @@ const char *section_kind_name(enum section_kind kind) {
     return kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "?";
 }
 
-static enum page_state special_state(uint8_t state) {
+enum page_state page_special_state(uint8_t state) {
     return state == STATE_CACHED      ? PAGE_STATE_CACHED
            : state == STATE_CACHED_2M ? PAGE_STATE_CACHED
            : state == STATE_RESERVED  ? PAGE_STATE_RESERVED
@@ -47,7 +47,7 @@ static struct page_info inspect_split(struct section *section, uint64_t base, ui
     if (state_is_head(state)) {
         return allocated(base + block, state);
     }
-    info.state = special_state(state);
+    info.state = page_special_state(state);
     info.block = block == UINT32_MAX ? info.block : pfn(base + block);
     info.order = state == STATE_CACHED_2M ? BITMAP_ORDERS - 1 : 0;
     return info;
@@ -65,7 +65,7 @@ struct page_info page_inspect(struct page_allocator *allocator, pfn_t frame) {
     if (section->kind == SECTION_WHOLE) {
         info = (struct page_info){PAGE_STATE_FREE, pfn(base), PAGE_ORDER_MAX, PAGE_OWNER_OTHER};
     } else if (section->kind == SECTION_TAKEN) {
-        info.state = special_state(section->taken_state);
+        info.state = page_special_state(section->taken_state);
         if (state_is_head(section->taken_state)) {
             info = allocated(base, section->taken_state);
         }

@@ -47,14 +47,30 @@ static inline void page_update_hint(struct page_allocator *allocator, uint64_t i
 // when [avoid) needs the last. False when neither place is clear of `avoid`. The lock is held.
 bool page_split_whole(struct page_allocator *allocator, uint64_t index, struct piece avoid);
 
-// page_alloc and page_free when a stack cannot serve.
+// page_alloc, page_alloc_atomic and page_free when a stack cannot serve. The caller is the public
+// function's.
 enum page_status page_alloc_slow(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
-                                 enum page_owner owner, bool atomic, pfn_t *out);
-void page_free_slow(struct page_allocator *allocator, pfn_t block, unsigned order);
+                                 enum page_owner owner, pfn_t *out, const void *caller);
+enum page_status page_alloc_atomic_slow(struct page_allocator *allocator, unsigned order,
+                                        paddr_t ceiling, enum page_owner owner, pfn_t *out,
+                                        const void *caller);
+void page_free_slow(struct page_allocator *allocator, pfn_t block, unsigned order,
+                    const void *caller);
 
 // Takes exactly the free frames [begin, end) for an owner, as page_alloc_contig gives them.
 enum page_status page_allocate_range(struct page_allocator *allocator, pfn_t begin, pfn_t end,
                                      enum page_owner owner);
+
+// The same, unseen by a watch: they refill or flush this CPU's stack of frames, or go around the
+// stacks.
+enum page_status page_alloc_block(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
+                                  enum page_owner owner, bool atomic, pfn_t *out);
+void page_free_block(struct page_allocator *allocator, pfn_t block, unsigned order);
+
+// Takes up to 512 frames for metadata from the free memory of any section, and gives them back.
+// False when there are none.
+bool page_take_metadata(struct page_allocator *allocator, uint32_t pages, pfn_t *first);
+void page_return_metadata(struct page_allocator *allocator, pfn_t first, uint32_t pages);
 
 // Locks every section that [begin, end) touches, in ascending order; returns the interrupt state.
 unsigned long page_lock_range(struct page_allocator *allocator, pfn_t begin, pfn_t end);
@@ -63,6 +79,9 @@ void page_unlock_range(struct page_allocator *allocator, pfn_t begin, pfn_t end,
 
 // page_check's part for one SPLIT section, locked.
 const char *section_check(struct section *section);
+
+// What a state byte that is no head says about its frame.
+enum page_state page_special_state(uint8_t state);
 
 // Counts one locked section; false when a frame is neither free nor allocated nor anything.
 bool section_census(struct section *section, struct page_census *census);

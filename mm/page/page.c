@@ -7,6 +7,7 @@
 //
 // Never: a write to the memory that is handed out.
 #include "stack.h"
+#include "watch.h"
 
 enum page_status page_alloc(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
                             enum page_owner owner, pfn_t *out) {
@@ -15,7 +16,7 @@ enum page_status page_alloc(struct page_allocator *allocator, unsigned order, pa
          (order == LARGE_ORDER && page_stack_pop(allocator, LARGE_ORDER, owner, out)))) {
         return PAGE_OK;
     }
-    return page_alloc_slow(allocator, order, ceiling, owner, false, out);
+    return page_alloc_slow(allocator, order, ceiling, owner, out, PAGE_CALLER);
 }
 
 enum page_status page_alloc_atomic(struct page_allocator *allocator, unsigned order,
@@ -24,7 +25,7 @@ enum page_status page_alloc_atomic(struct page_allocator *allocator, unsigned or
         page_stack_pop(allocator, 0, owner, out)) {
         return PAGE_OK;
     }
-    return page_alloc_slow(allocator, order, ceiling, owner, true, out);
+    return page_alloc_atomic_slow(allocator, order, ceiling, owner, out, PAGE_CALLER);
 }
 
 enum page_status page_alloc_frame(struct page_allocator *allocator, enum page_owner owner,
@@ -32,7 +33,7 @@ enum page_status page_alloc_frame(struct page_allocator *allocator, enum page_ow
     if (owner < PAGE_OWNER_COUNT_ && page_stack_pop(allocator, 0, owner, out)) {
         return PAGE_OK;
     }
-    return page_alloc_slow(allocator, 0, PAGE_ANYWHERE, owner, false, out);
+    return page_alloc_slow(allocator, 0, PAGE_ANYWHERE, owner, out, PAGE_CALLER);
 }
 
 void page_free(struct page_allocator *allocator, pfn_t block, unsigned order) {
@@ -40,11 +41,11 @@ void page_free(struct page_allocator *allocator, pfn_t block, unsigned order) {
         (order == LARGE_ORDER && page_stack_push(allocator, block, LARGE_ORDER))) {
         return;
     }
-    page_free_slow(allocator, block, order);
+    page_free_slow(allocator, block, order, PAGE_CALLER);
 }
 
 void page_free_frame(struct page_allocator *allocator, pfn_t frame) {
     if (!page_stack_push(allocator, frame, 0)) {
-        page_free_slow(allocator, frame, 0);
+        page_free_slow(allocator, frame, 0, PAGE_CALLER);
     }
 }

@@ -7,6 +7,7 @@
 // runs at a time (allocator->ranges), so what is prepared stays: an ABSENT section stays absent,
 // and a WHOLE one can only be split or taken by an allocation.
 #include "internal.h"
+#include "watch.h"
 
 #include <mm/assert.h>
 #include <string.h>
@@ -52,11 +53,12 @@ static void put_locked(struct page_allocator *allocator, pfn_t begin, pfn_t end)
     page_update_hint(allocator, index);
 }
 
-// Metadata of `pages` frames from other sections' free memory; the tail of the block goes back.
-// False when there is none. page_alloc gave a block of less than 2 MiB, so its section is SPLIT.
-static bool take_storage(struct page_allocator *allocator, uint32_t pages, pfn_t *first) {
-    unsigned order = 32u - (unsigned)__builtin_clz(pages - 1);
-    if (page_alloc(allocator, order, PAGE_ANYWHERE, PAGE_OWNER_KERNEL, first) != PAGE_OK) {
+// The tail of a block that is larger goes back. It is one of at most 2 MiB, so its section is SPLIT.
+bool page_take_metadata(struct page_allocator *allocator, uint32_t pages, pfn_t *first) {
+    unsigned order = pages == 1 ? 0 : 32u - (unsigned)__builtin_clz(pages - 1);
+    enum page_status status =
+        page_alloc_block(allocator, order, PAGE_ANYWHERE, PAGE_OWNER_KERNEL, false, first);
+    if (status != PAGE_OK) {
         return false;
     }
     pfn_t tail = pfn(first->value + pages), end = pfn(first->value + (UINT64_C(1) << order));
@@ -68,7 +70,7 @@ static bool take_storage(struct page_allocator *allocator, uint32_t pages, pfn_t
     return true;
 }
 
-static void return_storage(struct page_allocator *allocator, pfn_t first, uint32_t pages) {
+void page_return_metadata(struct page_allocator *allocator, pfn_t first, uint32_t pages) {
     pfn_t end = pfn(first.value + pages);
     unsigned long flags = page_lock_range(allocator, first, end);
     mark_storage(allocator, first, pages, STATE_NONE);
@@ -143,13 +145,13 @@ static bool prepare(struct page_allocator *allocator, uint64_t index, struct pie
     uint64_t bytes = need == NEED_WIDER ? SECTION_FRAMES : section_metadata_bytes(SECTION_FRAMES);
     uint32_t pages = (uint32_t)(align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT);
     pfn_t storage;
-    if (!take_storage(allocator, pages, &storage)) {
+    if (page_watch_refuses(allocator) || !page_take_metadata(allocator, pages, &storage)) {
         return false;
     }
     if (need == NEED_WIDER) {
         widen(section, port_direct_map(paddr_of(storage)));
     } else if (!open_elsewhere(allocator, index, storage)) {
-        return_storage(allocator, storage, pages);
+        page_return_metadata(allocator, storage, pages);
     }
     return true;
 }
@@ -291,19 +293,44 @@ static enum page_status change_range(struct page_allocator *allocator, pfn_t beg
     return status;
 }
 
+// The same, seen by a watch. What is released is recorded before another CPU can have it.
+static enum page_status change_watched(struct page_allocator *allocator, pfn_t begin, pfn_t end,
+                                       enum change change, pfn_t *obstacle, const void *caller) {
+    static const enum page_operation operations[] = {
+        [CHANGE_RESERVE] = PAGE_OPERATION_RESERVE,
+        [CHANGE_RETIRE] = PAGE_OPERATION_RETIRE,
+        [CHANGE_RELEASE] = PAGE_OPERATION_RELEASE,
+    };
+    bool early = allocator->watch != NULL && change == CHANGE_RELEASE;
+    uint64_t sequence = early ? page_watch_sequence(allocator) : 0;
+    enum page_status status =
+        change_range(allocator, begin, end, change, PAGE_OWNER_OTHER, obstacle);
+    if (allocator->watch != NULL) {
+        struct page_event event = {
+            .sequence = early ? sequence : page_watch_sequence(allocator),
+            .operation = (uint8_t)operations[change],
+            .first = begin,
+            .count = end.value - begin.value,
+            .status = (uint8_t)status,
+        };
+        page_watch_record(allocator, event, caller);
+    }
+    return status;
+}
+
 enum page_status page_reserve(struct page_allocator *allocator, pfn_t begin, pfn_t end,
                               pfn_t *obstacle) {
-    return change_range(allocator, begin, end, CHANGE_RESERVE, PAGE_OWNER_OTHER, obstacle);
+    return change_watched(allocator, begin, end, CHANGE_RESERVE, obstacle, PAGE_CALLER);
 }
 
 enum page_status page_retire(struct page_allocator *allocator, pfn_t begin, pfn_t end,
                              pfn_t *obstacle) {
-    return change_range(allocator, begin, end, CHANGE_RETIRE, PAGE_OWNER_OTHER, obstacle);
+    return change_watched(allocator, begin, end, CHANGE_RETIRE, obstacle, PAGE_CALLER);
 }
 
 enum page_status page_release(struct page_allocator *allocator, pfn_t begin, pfn_t end,
                               pfn_t *obstacle) {
-    return change_range(allocator, begin, end, CHANGE_RELEASE, PAGE_OWNER_OTHER, obstacle);
+    return change_watched(allocator, begin, end, CHANGE_RELEASE, obstacle, PAGE_CALLER);
 }
 
 enum page_status page_allocate_range(struct page_allocator *allocator, pfn_t begin, pfn_t end,

@@ -3,6 +3,7 @@
 // around. Here is also where a wrong free is told what is wrong with it.
 #include "search.h"
 #include "stack.h"
+#include "watch.h"
 
 #include <mm/assert.h>
 
@@ -44,9 +45,8 @@ static bool alloc_from_sections(struct page_allocator *allocator, unsigned order
     return true;
 }
 
-// When the quick way was closed: refills this CPU's stack of frames, or goes around the stacks.
-enum page_status page_alloc_slow(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
-                                 enum page_owner owner, bool atomic, pfn_t *out) {
+enum page_status page_alloc_block(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
+                                  enum page_owner owner, bool atomic, pfn_t *out) {
     if (order > PAGE_ORDER_MAX || owner >= PAGE_OWNER_COUNT_) {
         return PAGE_BAD_REQUEST;
     }
@@ -61,6 +61,21 @@ enum page_status page_alloc_slow(struct page_allocator *allocator, unsigned orde
     page_drain(allocator);
     return alloc_from_sections(allocator, order, ceiling, owner, atomic, out) ? PAGE_OK
                                                                               : PAGE_NO_MEMORY;
+}
+
+enum page_status page_alloc_slow(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
+                                 enum page_owner owner, pfn_t *out, const void *caller) {
+    return allocator->watch == NULL
+               ? page_alloc_block(allocator, order, ceiling, owner, false, out)
+               : page_watch_alloc(allocator, order, ceiling, owner, false, out, caller);
+}
+
+enum page_status page_alloc_atomic_slow(struct page_allocator *allocator, unsigned order,
+                                        paddr_t ceiling, enum page_owner owner, pfn_t *out,
+                                        const void *caller) {
+    return allocator->watch == NULL
+               ? page_alloc_block(allocator, order, ceiling, owner, true, out)
+               : page_watch_alloc(allocator, order, ceiling, owner, true, out, caller);
 }
 
 // Says what is wrong with a free, and stops.
@@ -127,9 +142,7 @@ static bool free_locked(struct page_allocator *allocator, struct section *sectio
     return true;
 }
 
-// When the quick way was closed: makes room in this CPU's stack of frames, or goes around the
-// stacks.
-void page_free_slow(struct page_allocator *allocator, pfn_t block, unsigned order) {
+void page_free_block(struct page_allocator *allocator, pfn_t block, unsigned order) {
     if (order == 0 && page_stack_flush(allocator) && page_stack_push(allocator, block, 0)) {
         return;
     }
@@ -145,4 +158,12 @@ void page_free_slow(struct page_allocator *allocator, pfn_t block, unsigned orde
     if (!freed) {
         misuse(allocator, block, order);
     }
+}
+
+void page_free_slow(struct page_allocator *allocator, pfn_t block, unsigned order,
+                    const void *caller) {
+    if (allocator->watch != NULL) {
+        page_watch_free(allocator, block, order, caller);
+    }
+    page_free_block(allocator, block, order);
 }

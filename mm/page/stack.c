@@ -119,19 +119,32 @@ static void put_large(struct page_allocator *allocator, uint64_t block) {
     lock_release(&section->lock, flags);
 }
 
+static void empty_frames(struct page_allocator *allocator, struct page_stack *frames) {
+    put_frames(allocator, frames->frames, frames->count);
+    page_stack_set_count(frames, 0);
+}
+
+static void empty_large(struct page_allocator *allocator, struct page_stack *large) {
+    for (uint32_t i = 0; i < large->count; i++) {
+        put_large(allocator, large->frames[i]);
+    }
+    page_stack_set_count(large, 0);
+}
+
+void page_stacks_empty(struct page_allocator *allocator, struct page_cpu *cpu) {
+    empty_frames(allocator, &cpu->frames);
+    empty_large(allocator, &cpu->large);
+}
+
 void page_drain(struct page_allocator *allocator) {
     struct page_stack *frames = page_stack_of(allocator, 0);
     struct page_stack *large = page_stack_of(allocator, LARGE_ORDER);
     if (page_gate_enter(frames)) {
-        put_frames(allocator, frames->frames, frames->count);
-        page_stack_set_count(frames, 0);
+        empty_frames(allocator, frames);
         page_gate_leave(frames);
     }
     if (page_gate_enter(large)) {
-        for (uint32_t i = 0; i < large->count; i++) {
-            put_large(allocator, large->frames[i]);
-        }
-        page_stack_set_count(large, 0);
+        empty_large(allocator, large);
         page_gate_leave(large);
     }
 }

@@ -21,11 +21,14 @@
 
 #define LARGE_ORDER (BITMAP_ORDERS - 1)
 
+#define PAGE_GATE_HELD   1u
+#define PAGE_GATE_CLOSED 2u // while a watch is attached (watch.c); the stack is empty
+
 static inline bool page_gate_enter(struct page_stack *stack) {
     if (__builtin_expect(stack->gate != 0, false)) {
         return false;
     }
-    stack->gate = 1;
+    stack->gate = PAGE_GATE_HELD;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     return true;
 }
@@ -110,3 +113,6 @@ bool page_stack_refill(struct page_allocator *allocator);
 // Gives the oldest PAGE_STACK_BATCH frames of this CPU's stack back when it is full. False when it
 // is in use or closed.
 bool page_stack_flush(struct page_allocator *allocator);
+
+// Gives everything in a CPU's stacks back. Both gates are the caller's.
+void page_stacks_empty(struct page_allocator *allocator, struct page_cpu *cpu);
