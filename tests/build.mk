@@ -6,7 +6,7 @@
 -include $(wildcard tests/unit/*.mk tests/fuzz/*.mk)
 
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
-include tests/exhaustive/build.mk
+include tests/exhaustive/build.mk tests/bench/build.mk
 
 UNIT_TESTS := $(patsubst tests/unit/test_%.c,%,$(sort $(wildcard tests/unit/test_*.c)))
 UNIT_PROGRAMS := $(UNIT_TESTS:%=$(BUILD)/test/unit/test_%)
@@ -39,6 +39,7 @@ $(FUZZ_PROGRAMS): $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o \
 .PHONY: unit test test-boot fuzz coverage lint format
 unit: $(UNIT_PROGRAMS)
 
+test: $(BENCH)
 test: all unit $(FUZZ_PROGRAMS) $(BUILD)/strata.img ## run every test; last line: N passed, N failed (T= for pytest)
 	$(Q)$(PYTHON) tests/run --build $(BUILD) --jobs $(JOBS) $(T)
 

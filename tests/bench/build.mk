@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+# Page allocators side by side, hosted: $(BUILD)/bench/pages. Everything is compiled with the hosted library's own
+# flags, each file by itself (no link-time optimisation), so that every allocator is called the same way.
+BENCH_SOURCES := $(wildcard tests/bench/*.c tests/bench/contestants/*.c tests/bench/peers/*.c)
+BENCH := $(BUILD)/bench/pages
+$(BENCH): $(BENCH_SOURCES:%.c=$(BUILD)/host/%.o) $(BUILD)/host/libstrata-mm.a
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CC_HOST) -o $@ $^ -lm -lpthread
+
+REPEATS ?= 9
+ROWS ?=
+PAGES ?= huge
+.PHONY: bench
+bench: $(BENCH) ## page allocators side by side: a table, build/bench.json and .svg (ROWS=, REPEATS=9, PAGES=small)
+	$(Q)$(BENCH) --repeats $(REPEATS) --rows '$(ROWS)' $(if $(filter small,$(PAGES)),--small-pages) \
+	  --json $(BUILD)/bench.json
+	$(Q)$(PYTHON) tests/bench/plot.py $(BUILD)/bench.json $(BUILD)/bench.svg
+
+-include $(BENCH_SOURCES:%.c=$(BUILD)/host/%.d)

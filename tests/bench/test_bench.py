@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: MIT
+"""The benchmarks run, everybody passes the self-check, and what they write can be read. Never how fast anything is."""
+
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as xml
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).resolve().parent
+PAGES = Path(os.environ["STRATA_BUILD"]) / "bench" / "pages"
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    out = tmp_path_factory.mktemp("bench") / "bench.json"
+    result = subprocess.run([PAGES, "--quick", "--repeats", "2", "--json", out], capture_output=True, text=True,
+                            timeout=120)
+    assert result.returncode == 0, result.stderr
+    return result.stdout, out
+
+
+def test_table_has_every_row(quick):
+    text, out = quick
+    record = json.loads(out.read_text())
+    assert record["quick"] and record["repeats"] == 2
+    for row in record["rows"]:
+        assert row["title"] in text
+
+
+def test_numbers_are_complete(quick):
+    record = json.loads(quick[1].read_text())
+    rows = {row["id"]: row for row in record["rows"]}
+    assert {"hot", "bulk-alloc", "churn-75", "mixed", "healing", "order-9", "handoff", "init-16g",
+            "metadata"} <= rows.keys()
+    for row in rows.values():
+        assert "strata" in row["values"] and "list" in row["values"], row["id"]
+        for value in row["values"].values():
+            assert 0 <= value["min"] <= value["median"] <= value["max"]
+        for bound in row["bounds"]:
+            met = bound["value"] >= bound["limit"] if bound["kind"] == "at-least" else bound["value"] <= bound["limit"]
+            assert bound["met"] == met
+
+
+def test_nobody_refuses_single_frames(quick):
+    rows = {row["id"]: row for row in json.loads(quick[1].read_text())["rows"]}
+    assert rows["metadata"]["values"]["strata"]["median"] < rows["metadata"]["values"]["list"]["median"]
+
+
+def test_plot_is_drawn(quick, tmp_path):
+    picture = tmp_path / "bench.svg"
+    subprocess.run([sys.executable, HERE / "plot.py", quick[1], picture], check=True, timeout=60)
+    assert xml.parse(picture).getroot().tag.endswith("svg")
+
+
+def test_rows_can_be_selected(tmp_path):
+    out = tmp_path / "some.json"
+    result = subprocess.run([PAGES, "--quick", "--repeats", "1", "--rows", "hot order-9", "--json", out],
+                            capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert "churn-75" not in [row["id"] for row in json.loads(out.read_text())["rows"]]
+
+
+def test_wrong_words_are_refused():
+    assert subprocess.run([PAGES, "--repeats", "0"], capture_output=True, timeout=60).returncode == 2
