@@ -114,6 +114,7 @@ struct acpi {
 
     struct acpi_table tables[ACPI_TABLE_MAX];
     size_t table_count;
+    size_t root; // which of them was walked: an XSDT or an RSDT
     struct acpi_data data[ACPI_DATA_MAX];
     size_t data_count;
     bool overflow;                            // more tables or data than fit

@@ -72,18 +72,16 @@ static struct acpi_buffer *add_buffer(struct acpi *acpi, struct page_allocator *
         return NULL;
     }
     struct acpi_buffer *buffer = &acpi->buffers[acpi->buffer_count];
-    for (unsigned order = wanted > least ? wanted : least; order + 1 > least; order--) {
-        buffer->order = order;
-        buffer->used = 0;
-        if (page_alloc(allocator, order, ceiling, PAGE_OWNER_ACPI, &buffer->block) == PAGE_OK) {
-            acpi->buffer_count++;
-            return buffer;
+    *buffer = (struct acpi_buffer){.order = wanted > least ? wanted : least};
+    while (page_alloc(allocator, buffer->order, ceiling, PAGE_OWNER_ACPI, &buffer->block) !=
+           PAGE_OK) {
+        if (buffer->order == least) {
+            return NULL;
         }
-        if (order == 0) {
-            break;
-        }
+        buffer->order--;
     }
-    return NULL;
+    acpi->buffer_count++;
+    return buffer;
 }
 
 struct packing {
@@ -135,14 +133,15 @@ static const char *copy_table(struct packing *packing, struct acpi_table *table)
     }
     const uint8_t *from = acpi_bytes(packing->acpi, table->address.value, table->length);
     uint8_t *to = port_direct_map(address);
-    if (from == NULL || byte_sum(from, table->length) != 0) {
-        return "a table changed before it was copied";
-    }
-    memcpy(to, from, table->length);
     struct view copy = {to, table->length};
-    if (view_u32(copy, HEADER_LENGTH) != table->length || byte_sum(to, table->length) != 0 ||
-        memcmp(to, from, table->length) != 0) {
-        return "a table changed while it was copied";
+    bool good = from != NULL && byte_sum(from, table->length) == 0;
+    if (good) {
+        memcpy(to, from, table->length);
+        good = view_u32(copy, HEADER_LENGTH) == table->length && byte_sum(to, table->length) == 0 &&
+               memcmp(to, from, table->length) == 0;
+    }
+    if (!good) {
+        return "a table changed after it was found";
     }
     table->copy = address;
     packing->acpi->copied_count++;
@@ -181,16 +180,6 @@ static void patch_fadt(struct acpi *acpi, const struct acpi_table *fadt) {
         set_checksum(bytes, fadt->length, HEADER_CHECKSUM);
         return;
     }
-}
-
-// The root table that was walked: the first good one.
-static struct acpi_table *walked_root(struct acpi *acpi) {
-    for (size_t i = 1; i < acpi->table_count; i++) {
-        if (acpi->tables[i].replaced) {
-            return &acpi->tables[i];
-        }
-    }
-    return NULL;
 }
 
 // A new XSDT with the old root's identification: the copies, in the order of the old entries.
@@ -246,8 +235,8 @@ static const char *build_rsdp(struct packing *packing, const struct acpi_table *
 
 static const char *copy_all(struct packing *packing) {
     struct acpi *acpi = packing->acpi;
-    struct acpi_table *root = walked_root(acpi);
-    const char *defect = root == NULL ? "there is no root table" : NULL;
+    struct acpi_table *root = &acpi->tables[acpi->root];
+    const char *defect = NULL;
     size_t next;
     while (defect == NULL && (next = next_longest(acpi)) != acpi->table_count) {
         defect = copy_table(packing, &acpi->tables[next]);

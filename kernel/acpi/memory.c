@@ -13,19 +13,11 @@
 #define BIOS_BEGIN UINT64_C(0xe0000) // where an RSDP may lie that no map names (5.2.5.1)
 #define BIOS_END   MIB
 
-// Whether the loader's direct map covers a descriptor's memory although it is reserved: not device
-// registers, bad or persistent memory, and only where it can be cached.
+// Whether the loader's direct map covers the memory of a descriptor, of a type that is reserved or
+// less. (Registers and bad memory have classes of their own, which win over reserved memory.)
 static bool descriptor_is_mapped(const struct efi_descriptor *descriptor) {
-    switch (descriptor->type) {
-    case EFI_UNUSABLE:
-    case EFI_MMIO:
-    case EFI_MMIO_PORT_SPACE:
-    case EFI_PERSISTENT:
-    case EFI_UNACCEPTED:
-        return false;
-    default:
-        return (descriptor->attributes & EFI_ATTRIBUTE_WB) != 0;
-    }
+    return descriptor->type != EFI_PERSISTENT && descriptor->type != EFI_UNACCEPTED &&
+           (descriptor->attributes & EFI_ATTRIBUTE_WB) != 0;
 }
 
 // How far the first descriptor goes on that covers `at` and is mapped; `at` when there is none.

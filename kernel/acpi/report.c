@@ -48,7 +48,7 @@ void acpi_summary(struct text *out, const struct acpi *acpi) {
         text_printf(out, "%lu pinned", pinned);
         put_reasons(out, acpi);
         if (others != pinned) {
-            text_printf(out, ", %lu kept (the map has no room)", others - pinned);
+            text_printf(out, ", %lu kept for want of room in lists", others - pinned);
         }
     }
     text_printf(out, ", tables copied %zu (", acpi->copied_count);

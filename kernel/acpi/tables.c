@@ -235,12 +235,10 @@ static void walk_tables(struct acpi *acpi, struct view rsdp) {
     if (rsdt != NULL) {
         rsdt->replaced = true;
     }
-    if (xsdt != NULL) {
-        xsdt->replaced = true;
-        walk_root(acpi, acpi_table_view(acpi, xsdt), 8);
-    } else {
-        walk_root(acpi, acpi_table_view(acpi, rsdt), 4);
-    }
+    struct acpi_table *root = xsdt != NULL ? xsdt : rsdt;
+    root->replaced = true;
+    acpi->root = (size_t)(root - acpi->tables);
+    walk_root(acpi, acpi_table_view(acpi, root), xsdt != NULL ? 8 : 4);
     struct view fadt = acpi_first(acpi, "FACP");
     if (add_named(acpi, view_u64(fadt, FADT_X_DSDT), "DSDT") == NULL) {
         add_named(acpi, view_u32(fadt, FADT_DSDT), "DSDT");

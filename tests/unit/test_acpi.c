@@ -490,6 +490,19 @@ static void an_rsdp_in_the_bios_area(void **state) {
     assert_int_equal(board->acpi.tables[0].lies_in, MEMORY_CLASS_COUNT_);
 }
 
+// As U-Boot has it: the map names the BIOS area, and calls it reserved.
+static void an_rsdp_in_a_reserved_bios_area(void **state) {
+    struct board *board = *state;
+    board->descriptors[board->descriptor_count++] =
+        (struct efi_descriptor){EFI_RESERVED, 0, BOARD_BIOS, 0, 32, EFI_ATTRIBUTE_UC};
+    memcpy(board_at(BOARD_BIOS + 0x1fff0), board_at(BOARD_RSDP), 16);
+    memcpy(board_at(BOARD_BIOS + 0x10060), board_at(BOARD_RSDP), 36);
+    board->input.rsdp = paddr(BOARD_BIOS + 0x10060);
+    board_run(board);
+    assert_null(board->acpi.defect);
+    assert_int_equal(board->acpi.tables[0].lies_in, MEMORY_RESERVED);
+}
+
 static void the_facs_in_reclaim_memory_is_pinned(void **state) {
     struct board *board = *state;
     memcpy(board_at(BOARD_SECOND + 0x40), board_at(BOARD_FACS), 64);
@@ -570,12 +583,116 @@ static void scattered_memory_serves(void **state) {
     assert_int_equal(page_free_count(&board->pages), board->acpi.reclaimed_pages);
 }
 
+// A machine with one more table, in usable memory, and as many single pages free as are named.
+static void with_one_table(struct board *board, uint32_t bytes) {
+    board_table(BOARD_SSDT, "SSDT", bytes);
+    board_put(BOARD_XSDT + 4, 36, 4);
+    board_add_entry(BOARD_XSDT, BOARD_SSDT);
+    board_find(board);
+    pfn_t block;
+    while (page_alloc(&board->pages, 0, PAGE_ANYWHERE, PAGE_OWNER_TEST, &block) == PAGE_OK) {
+    }
+    page_free(&board->pages, pfn(BOARD_MORE / PAGE_SIZE), 0);
+    board_reclaim(board);
+    assert_string_equal(board->acpi.kept, "no memory for the copies");
+    assert_int_equal(page_free_count(&board->pages), 1);
+    assert_int_equal(board_known(board, BOARD_XSDT)->length, 44);
+}
+
+static void no_room_for_the_new_xsdt(void **state) {
+    with_one_table(*state, 4096);
+}
+
+static void no_room_for_the_new_rsdp(void **state) {
+    with_one_table(*state, 4096 - 48);
+}
+
+// Sixteen blocks of a page each are not enough for seventeen pages of tables.
+static void more_blocks_than_fit(void **state) {
+    struct board *board = *state;
+    board_put(BOARD_FADT + 40, 0, 4);
+    board_put(BOARD_FADT + 140, 0, 8);
+    board_seal(BOARD_FADT);
+    for (unsigned i = 0; i < 16; i++) {
+        board_table(BOARD_BOOTSVC + i * PAGE_SIZE, "SSDT", 4096);
+        board_add_entry(BOARD_XSDT, BOARD_BOOTSVC + i * PAGE_SIZE);
+    }
+    board_find(board);
+    pfn_t block;
+    while (page_alloc(&board->pages, 0, PAGE_ANYWHERE, PAGE_OWNER_TEST, &block) == PAGE_OK) {
+    }
+    for (unsigned i = 0; i < 20; i++) {
+        page_free(&board->pages, pfn(BOARD_USABLE / PAGE_SIZE + 2 * i), 0);
+    }
+    board_reclaim(board);
+    assert_string_equal(board->acpi.kept, "no memory for the copies");
+    assert_int_equal(page_free_count(&board->pages), 20);
+}
+
+// Every other page of a region pinned: more runs than the audit lists, and more pieces than the map
+// has room for.
+static void more_runs_than_fit_are_kept(void **state) {
+    struct board *board = *state;
+    board->descriptors[0].type = EFI_ACPI_RECLAIM;
+    for (unsigned i = 0; i < 128; i++) {
+        board_add_entry(BOARD_XSDT, BOARD_USABLE + (2 * i + 1) * PAGE_SIZE);
+    }
+    board_run(board);
+    assert_int_equal(board->acpi.run_count, ACPI_RUN_MAX);
+    assert_int_equal(board->acpi.unlisted_pages, 20);
+    assert_true(board->acpi.reclaimed_pages > 30);
+    assert_true(board->acpi.reclaimed_pages < 128);
+    assert_non_null(strstr(board_summary(board), " kept for want of room in lists"));
+    static char text[65536];
+    struct text_buffer report;
+    text_buffer_init(&report, text, sizeof(text));
+    acpi_report(&report.text, &board->acpi);
+    assert_non_null(strstr(text, "and 20 pages more, kept\n"));
+}
+
+// Somebody else gave a page of it to the allocator: its run stays as it is.
+static void what_the_allocator_refuses_is_kept(void **state) {
+    struct board *board = *state;
+    board_find(board);
+    pfn_t page = pfn(BOARD_SECOND / PAGE_SIZE);
+    assert_int_equal(page_release(&board->pages, page, pfn(page.value + 1), NULL), PAGE_OK);
+    acpi_reclaim(&board->acpi, &board->pages);
+    assert_int_equal(board->acpi.reclaimed_pages, 14);
+    assert_int_equal(memmap_find(&board->map, paddr(BOARD_SECOND))->class, MEMORY_ACPI);
+    assert_non_null(strstr(board_summary(board), "2 kept for want of room in lists"));
+}
+
+static void memory_beyond_the_direct_map_is_not_read(void **state) {
+    struct board *board = *state;
+    board->input.direct_map_bytes = BOARD_SECOND + 64;
+    board_table(BOARD_SECOND, "SSDT", 64);
+    board_table(BOARD_SECOND + 64, "SSDT", 64);
+    board_add_entry(BOARD_XSDT, BOARD_SECOND);
+    board_add_entry(BOARD_XSDT, BOARD_SECOND + 64);
+    board_run(board);
+    assert_int_equal(state_of(board, BOARD_SECOND), ACPI_TABLE_GOOD);
+    assert_int_equal(state_of(board, BOARD_SECOND + 64), ACPI_TABLE_UNREADABLE);
+}
+
+// Reserved memory is read where it can be cached; not persistent memory that overlaps it.
+static void reserved_memory_that_is_not_mapped(void **state) {
+    struct board *board = *state;
+    board->descriptors[board->descriptor_count++] =
+        (struct efi_descriptor){EFI_PERSISTENT, 0, BOARD_UNCACHED, 0, 1, EFI_ATTRIBUTE_UC};
+    board_add_entry(BOARD_XSDT, BOARD_UNCACHED);
+    board_table(BOARD_RESERVED + 64, "SSDT", 64);
+    board_add_entry(BOARD_XSDT, BOARD_RESERVED + 64);
+    board_run(board);
+    assert_int_equal(state_of(board, BOARD_UNCACHED), ACPI_TABLE_UNREADABLE);
+    assert_int_equal(state_of(board, BOARD_RESERVED + 64), ACPI_TABLE_GOOD);
+}
+
 static void a_table_that_changes_keeps_everything(void **state) {
     struct board *board = *state;
     board_find(board);
     board_put(BOARD_SSDT + 100, number_at(BOARD_SSDT + 100, 1) + 1, 1);
     board_reclaim(board);
-    assert_string_equal(board->acpi.kept, "a table changed before it was copied");
+    assert_string_equal(board->acpi.kept, "a table changed after it was found");
     assert_int_equal(board->acpi.reclaimed_pages, 0);
 }
 
@@ -728,11 +845,19 @@ int main(void) {
         TEST(tables_in_boot_services_memory_are_copied),
         TEST(tables_in_boot_services_memory_are_pinned),
         TEST(an_rsdp_in_the_bios_area),
+        TEST(an_rsdp_in_a_reserved_bios_area),
         TEST(the_facs_in_reclaim_memory_is_pinned),
         TEST(shared_pages_are_pinned),
         TEST(an_image_without_a_header_pins_a_page),
         TEST(no_memory_keeps_everything),
         TEST(scattered_memory_serves),
+        TEST(no_room_for_the_new_xsdt),
+        TEST(no_room_for_the_new_rsdp),
+        TEST(more_blocks_than_fit),
+        TEST(more_runs_than_fit_are_kept),
+        TEST(what_the_allocator_refuses_is_kept),
+        TEST(memory_beyond_the_direct_map_is_not_read),
+        TEST(reserved_memory_that_is_not_mapped),
         TEST(a_table_that_changes_keeps_everything),
         TEST(pages_of_no_region_are_nothing_to_do),
         TEST(windows_in_memory_win),

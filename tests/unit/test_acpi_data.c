@@ -140,6 +140,16 @@ static void mok_size(void **state) {
     expect_bytes(*state, mok, "MOK variables", 3 * 264 + 100);
 }
 
+static void endless_mok_variables(void **state) {
+    struct board *board = *state;
+    for (unsigned i = 0; i < 300; i++) {
+        board_put(BOARD_USABLE + i * 264, 'A', 1);
+    }
+    board_configuration(board, mok, BOARD_USABLE);
+    board_find(board);
+    assert_true(data_at(board, BOARD_USABLE)->guessed);
+}
+
 static void initrd_is_two_ranges(void **state) {
     struct board *board = *state;
     board_put(PLACE, BOARD_BOOTSVC + 0x8000, 8);
@@ -184,14 +194,17 @@ static void final_events_size(void **state) {
         4, 0,                               // SHA-1
     };
     board_put(PLACE, 1, 8);
-    board_put(PLACE + 8, 2, 8);
+    board_put(PLACE + 8, 3, 8);
     memcpy(board_at(PLACE + 16), event, sizeof(event));
     board_put(PLACE + 16 + 34, 0x000b, 2); // SHA-256
     board_put(PLACE + 16 + 68, 10, 4);
     memcpy(board_at(PLACE + 98), event, sizeof(event));
     board_put(PLACE + 98 + 34, 0x000c, 2); // SHA-384
     board_put(PLACE + 98 + 84, 0, 4);
-    expect_bytes(*state, final_events, "TPM final events log", 98 + 88);
+    memcpy(board_at(PLACE + 186), event, sizeof(event));
+    board_put(PLACE + 186 + 34, 0x000d, 2); // SHA-512
+    board_put(PLACE + 186 + 100, 0, 4);
+    expect_bytes(*state, final_events, "TPM final events log", 186 + 104);
 }
 
 static void aml_memory_is_pinned(void **state) {
@@ -429,6 +442,8 @@ static void the_report_tells_all(void **state) {
     board_put(BOARD_SRAT + 48 + 8, 0x100000000, 8);
     board_put(BOARD_SRAT + 48 + 16, 0x40000000, 8);
     board_put(BOARD_SRAT + 48 + 28, 7, 4);
+    board_put(BOARD_SRAT + 4, 88 + 40, 4);
+    board_put(BOARD_SRAT + 88, 0x2801, 2); // disabled
     board_seal(BOARD_SRAT);
     uint64_t spcr = BOARD_ACPI + 0x6000;
     board_table(spcr, "SPCR", 80);
@@ -549,6 +564,7 @@ int main(void) {
         TEST(log_copy_size),
         TEST(unaccepted_size),
         TEST(mok_size),
+        TEST(endless_mok_variables),
         TEST(initrd_is_two_ranges),
         TEST(smbios_is_two_ranges),
         TEST(smbios_3_is_two_ranges),
