@@ -37,6 +37,10 @@ static void fault_panic(void) {
     port_panic("on purpose: %s", "fault panic");
 }
 
+static void fault_again(void) {
+    port_panic("on purpose: %s", (const char *)(uintptr_t)0x10);
+}
+
 static void fault_free(void) {
     page_free(&strata.pages, pfn(0), 0);
 }
@@ -55,6 +59,7 @@ static const struct {
     {"opcode", "executes an undefined instruction", cpu_undefined},
     {"breakpoint", "executes a breakpoint", cpu_breakpoint},
     {"panic", "panics", fault_panic},
+    {"again", "panics with a message that cannot be read: a fault inside the report", fault_again},
     {"free", "frees a page that was never allocated", fault_free},
 };
 
