@@ -12,7 +12,7 @@ from pathlib import Path
 
 from machine import Unusable
 from records import Dump, extract, judge, Defect
-from run import attach_volume, from_environment
+from run import attach_volume, from_environment, keep_map
 from session import PROMPT, Failure, Session, start_from_uboot
 
 
@@ -21,7 +21,7 @@ def boot(machine, build, timeout):
     session = None
     try:
         show = lambda text: print(text, end="", flush=True)
-        with Session(machine, build / "dump.serial", timeout, on_text=show) as session:
+        with Session(machine, build / "dump/dump.serial", timeout, on_text=show) as session:
             if machine.firmware == "uboot":
                 start_from_uboot(session)
             session.expect(rf"^{PROMPT}(?!.)", timeout)
@@ -38,10 +38,9 @@ def boot(machine, build, timeout):
 def main(build):
     timeout = float(os.environ.get("TIMEOUT") or 180)
     machine = from_environment()
-    if not os.environ.get("DISK") and machine.firmware == "uboot":
-        machine.disk = "virtio"
     attach_volume(machine, build, os.environ.get("ARGS", ""), build / "dump")
     text, wrong = boot(machine, build, timeout)
+    keep_map(machine, build / "dump")
     (build / "dump.txt").write_text(text)
     try:
         records = extract(text)
@@ -54,9 +53,10 @@ def main(build):
         print("\n".join(f"dump: {sentence}" for sentence in wrong))
         print(f"dump: FAILED; all that it said is in {build}/dump.txt")
         return 1
-    ledger = Dump(records).ledger
-    print(f"dump: ok, {len(records)} records; free {ledger['free']} of {ledger['total']} bytes of RAM "
-          f"({100 * ledger['free'] / ledger['total']:.2f} %), unaccounted 0; {build}/dump.txt, {build}/dump.jsonl")
+    dump = Dump(records)
+    free, ram = dump.ledger["free"], dump.ram_bytes()
+    print(f"dump: ok, {len(records)} records; free {free >> 10} KiB of {ram >> 10} KiB that the firmware gives up "
+          f"({100 * free / ram:.2f} %), unaccounted 0; see {build}/dump.txt, {build}/dump.jsonl")
     return 0
 
 

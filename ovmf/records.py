@@ -7,6 +7,8 @@ import re
 BEGIN, END = "--- strata json ---", "--- end ---"
 PAGE = 4096
 ORDERS = 19
+# Types of the UEFI memory map: the loader's, boot services', conventional, ACPI reclaim.
+LEFT_BY_FIRMWARE = (1, 2, 3, 4, 7, 9)
 
 
 class Defect(Exception):
@@ -33,6 +35,16 @@ def number(value):
     return int(value, 16) if isinstance(value, str) else value
 
 
+def union_bytes(spans):
+    """How many bytes (start, pages) spans cover, overlaps counted once."""
+    total = reached = 0
+    for begin, pages in sorted(spans):
+        end = begin + pages * PAGE
+        total += max(0, end - max(begin, reached))
+        reached = max(reached, end)
+    return total
+
+
 class Dump:
     """The records, sorted by kind."""
 
@@ -49,19 +61,18 @@ class Dump:
 
     def described_bytes(self):
         """What the firmware described: the union of its descriptors."""
-        spans = sorted((number(d["start"]), number(d["start"]) + d["pages"] * PAGE) for d in self.efi)
-        total = reached = 0
-        for begin, end in spans:
-            total += max(0, end - max(begin, reached))
-            reached = max(reached, end)
-        return total
+        return union_bytes((number(d["start"]), d["pages"]) for d in self.efi)
+
+    def ram_bytes(self):
+        """RAM that the firmware leaves to an operating system: all but what it keeps for itself at run time."""
+        return sum(d["pages"] * PAGE for d in self.efi if d["type"] in LEFT_BY_FIRMWARE)
 
     def buddy_free_bytes(self):
         return sum(count * (PAGE << order) for section in self.sections for order, count in enumerate(section["free"]))
 
     def defects(self):
         """Every sentence that does not hold."""
-        return [*self._region_defects(), *self._ledger_defects(), *self._buddy_defects()]
+        return [*self._region_defects(), *self._ledger_defects(), *self._buddy_defects(), *self._acpi_defects()]
 
     def _region_defects(self):
         reached, total = 0, 0
@@ -100,19 +111,32 @@ class Dump:
             yield (f"the buddy's free blocks have {self.buddy_free_bytes()} bytes, "
                    f"the ledger's account {self.ledger.get('free')}")
 
+    def _acpi_defects(self):
+        for acpi in self.of("acpi"):
+            runs = [(run["reclaimed"], (number(run["end"]) - number(run["start"])) // PAGE)
+                    for run in self.of("acpi-run")]
+            reclaimed = sum(pages for given_back, pages in runs if given_back)
+            if (acpi["pages"], acpi["reclaimed"]) != (sum(pages for _, pages in runs), reclaimed):
+                yield f"ACPI: {acpi} is not what its runs of pages add up to"
+            described = sum(d["pages"] for d in self.efi if d["type"] == 9)
+            if acpi["pages"] != described:
+                yield f"ACPI: {acpi['pages']} pages audited, the firmware described {described}"
+
 
 def judge(text):
     """What is wrong with a boot that said `text` (the output of `check` and `dump json` in it): a list of sentences,
     empty when all is well."""
     defects = []
-    for line in re.findall(r"^.*\bpanic\b.*$", text, re.MULTILINE | re.IGNORECASE):
-        defects.append(f"it panicked: {line}")
+    for line in re.findall(r"^(?:panic: |exception \d+ ).*$", text, re.MULTILINE):
+        defects.append(f"it stopped: {line}")
     if not re.search(r"^strata> ", text, re.MULTILINE):
         defects.append("it did not reach the prompt")
     checks = re.findall(r"^check: (.*)$", text, re.MULTILINE)
     if not checks:
         defects.append("it never ran its checks")
-    defects += [f"a check failed: {result}" for result in checks if not result.startswith("ok")]
+    defects += [f"a check failed: {result}" for result in checks if result != "ok"]
+    if not re.search(r"\bacpi: \d+ pages: \d+ reclaimed, \d+ (pinned|kept)", text, re.MULTILINE):
+        defects.append("it did not say what became of the ACPI memory")
     unaccounted = re.findall(r"^\s*unaccounted\s+(.*)$", text, re.MULTILINE)
     if not unaccounted:
         defects.append("it printed no ledger")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from machine import Machine, Unusable
 from session import Failure, Session
-from volume import folder_volume, image_volume
+from volume import folder_volume, image_volume, read_from_image
 
 KERNEL_ADDRESS = 0xFFFFFFFF80000000  # where it runs without kaslr (efi/layout.h)
 GDB_PORT = 1234
@@ -32,7 +32,7 @@ def from_environment():
         firmware=firmware,
         # U-Boot for QEMU knows the older machine only.
         machine=want("MACHINE") or ("pc" if firmware == "uboot" else "q35"),
-        disk=want("DISK") or "esp",
+        disk=want("DISK") or "virtio",
         accel=want("ACCEL") or "tcg",
         cpu=want("CPU") or "max",
         numa=int(want("NUMA") or 0),
@@ -42,12 +42,21 @@ def from_environment():
 
 
 def attach_volume(machine, build, options, folder):
-    """Gives `machine` a fresh copy of the ESP tree, or of the image, with `options` in its strata.conf."""
+    """Gives `machine` a fresh copy of the image, or of the ESP tree, with `options` in its strata.conf."""
+    folder.mkdir(parents=True, exist_ok=True)
     if machine.disk == "esp":
         machine.volume = folder_volume(build / "esp", folder / "esp", options)
     elif machine.disk != "none":
         machine.volume = image_volume(build / "strata.img", folder / "strata.img", options)
         machine.writable = True
+
+
+def keep_map(machine, folder):
+    """Takes the memory map that Strata left on its volume from there."""
+    if machine.disk not in ("esp", "none"):
+        content = read_from_image(machine.volume, "strata/map.txt")
+        if content is not None:
+            (folder / "map.txt").write_bytes(content)
 
 
 def prepare_debug(machine, build, folder):
@@ -84,6 +93,7 @@ def main():
           "To leave: `poweroff` at the prompt, or Ctrl-A X.", flush=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the guest
     status = subprocess.run(command).returncode
+    keep_map(machine, folder)
     if status:
         # isa-debug-exit ends QEMU with (value << 1) | 1; anything else is QEMU's own trouble.
         print(f"\nQEMU ended with status {status}")

@@ -37,8 +37,3 @@ def sound(session):
     defects = judge(session.text)
     assert not defects, "\n".join(defects)
     return Dump(extract(session.text))
-
-
-def described_ram(dump):
-    """Bytes that the firmware calls RAM in one way or another."""
-    return sum(d["pages"] * 4096 for d in dump.efi if d["type"] in (1, 2, 3, 4, 5, 6, 7, 9, 10))

@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: MIT
+"""The monitor: every command does what its help says, and says what is right when it is typed wrong."""
+
+import re
+
+import pytest
+
+from harness import sound
+COMMANDS = ["acpi", "alloc", "buddy", "check", "cpu", "dump", "fault", "findings", "free", "help", "ledger", "map",
+            "options", "phases", "poweroff", "reboot", "regions", "release", "reserve", "whatis"]
+
+
+def free_bytes(session):
+    return int(re.search(r"^  free: (\d+) pages", session.command("buddy"), re.MULTILINE)[1]) * 4096
+
+
+def test_help_lists_every_command_with_a_line(uboot):
+    session = uboot()
+    listing = session.command("help")
+    for command in COMMANDS:
+        assert re.search(rf"^  {command}\b.*\S$", listing, re.MULTILINE), command
+        assert session.command(f"help {command}").split()[0] == command
+
+
+@pytest.mark.parametrize("command, word", [
+    ("map", "mem00: "), ("map raw", "in steps of 40"), ("regions", "usable"), ("findings", "findings: "),
+    ("buddy", "free: "), ("ledger", "unaccounted 0"), ("acpi", "reclaimed"), ("check", "check: ok"), ("options", "kaslr"),
+    ("phases", "buddy"), ("cpu", "paging levels"), ("whatis 1M", "region: "), ("dump", "unaccounted 0"),
+    ("dump json", "--- end ---"),
+])
+def test_looking_changes_nothing(uboot, command, word):
+    session = uboot()
+    before = free_bytes(session)
+    assert word in session.command(command)
+    assert free_bytes(session) == before
+    sound(session)
+
+
+def test_alloc_and_free_by_hand(uboot):
+    session = uboot()
+    before = free_bytes(session)
+    blocks = []
+    for order in (0, 3, 9, 12):
+        begin, end = re.search(r"\[(0x[0-9a-f]+), (0x[0-9a-f]+)\)", session.command(f"alloc {order}")).groups()
+        assert int(end, 16) - int(begin, 16) == 4096 << order
+        assert int(begin, 16) % (4096 << order) == 0
+        blocks.append((begin, order))
+    low = re.search(r"\[(0x[0-9a-f]+),", session.command("alloc 0 below 16M"))[1]
+    assert int(low, 16) < 16 << 20
+    blocks.append((low, 0))
+    assert free_bytes(session) == before - sum(4096 << order for _, order in blocks)
+    assert session.command("check").strip() == "check: ok"
+    for begin, order in blocks:
+        session.command(f"free {begin} {order}")
+    assert free_bytes(session) == before
+    sound(session)
+
+
+def test_reserve_and_release_by_hand(uboot):
+    session = uboot()
+    before = free_bytes(session)
+    session.command("reserve 32M 33M")
+    assert free_bytes(session) == before - (1 << 20)
+    assert "reserved" in session.command("whatis 32M")
+    refusal = session.command("reserve 0x2080000 34M")
+    assert free_bytes(session) == before - (1 << 20), refusal
+    session.command("release 32M 33M")
+    assert free_bytes(session) == before
+    sound(session)
+
+
+@pytest.mark.parametrize("line, sentence", [
+    ("fre 3", 'no command is called "fre"; did you mean free?'),
+    ("xyzzy", "help lists them all"),
+    ("alloc", "alloc ORDER"),
+    ("alloc many", '"many"'),
+    ("alloc 19", "order"),
+    ("alloc 1 2 3 4 5 6 7 8 9", "takes other arguments"),
+    ("free 0x1001 0", "0x1001"),
+    ("reserve 2M 1M", "the range is empty"),
+    ("whatis nothing", '"nothing"'),
+    ("whatis 0xfffffffffffffffff", "0xfffffffffffffffff"),
+    ("dump xml", "json"),
+    ("fault gently", "the ways are"),
+])
+def test_wrong_input_says_what_is_right(uboot, line, sentence):
+    session = uboot()
+    before = free_bytes(session)
+    assert sentence in session.command(line)
+    assert free_bytes(session) == before
+    sound(session)
+
+
+def test_the_line_can_be_edited(uboot):
+    session = uboot()
+    session.send("chekk\b\x7fck\r")  # both keys that terminals send to delete
+    session.expect("^check: ok")
+    session.prompt()
+    session.send("ledger\x15check\r")  # Ctrl-U
+    session.expect("^check: ok")
+    session.prompt()
+    session.send("poweroff\x03check\r")  # Ctrl-C
+    session.expect("^check: ok")
+
+
+def test_an_overlong_line_is_refused_whole(uboot):
+    session = uboot()
+    answer = session.command("check " + "x" * 2000)
+    assert "longer than" in answer and "check: ok" not in answer
+    sound(session)
+
+
+def test_line_noise_does_no_harm(uboot):
+    session = uboot()
+    session.serial.sendall(bytes(byte for byte in range(256) if byte not in b"\r\n") * 4 + b"\r")
+    session.send("still there?\r")
+    session.expect('no command is called "still"')
+    session.prompt()
+    sound(session)
+
+
+@pytest.mark.parametrize("kind, sentence", [
+    ("read", "page fault"), ("write", "page fault"), ("execute", "page fault"), ("protection", "general protection"),
+    ("segment", "segment"), ("double", "double fault"), ("divide", "divide"), ("opcode", "invalid opcode"),
+    ("panic", "panic"), ("free", "panic"),
+])
+def test_faults_are_reported_and_end_the_machine(uboot, kind, sentence):
+    session = uboot("exit=qemu")
+    session.send(f"fault {kind}\r")
+    status = session.wait()
+    report = session.text[session.position:].lower()
+    assert sentence in report, report
+    calls = report.partition("calls, innermost first")[2]
+    assert re.search(r"^  0x[0-9a-f]+ kernel_main\+0x[0-9a-f]+", calls, re.MULTILINE), report
+    assert status & 1, f"QEMU ended with status {status}"
+
+
+def test_a_panic_stops_without_exit_option(uboot):
+    session = uboot()
+    session.send("fault panic\r")
+    session.expect("(?i)panic")
+    session.expect("(?i)halted|stopped")
