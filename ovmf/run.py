@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from machine import Machine, Unusable
+from machine import QEMU, Machine, Unusable
 from session import Failure, Session
 from volume import folder_volume, image_volume, read_from_image
 
@@ -51,6 +51,13 @@ def attach_volume(machine, build, options, folder):
         machine.writable = True
 
 
+def check_screen():
+    """QEMU's windows are in a package of their own on Debian."""
+    displays = subprocess.run([QEMU, "-display", "help"], capture_output=True, text=True).stdout.split()
+    if "gtk" not in displays:
+        raise Unusable("SCREEN=1: this QEMU has no window to show; on Debian, install qemu-system-gui")
+
+
 def keep_map(machine, folder):
     """Takes the memory map that Strata left on its volume from there."""
     if machine.disk not in ("esp", "none"):
@@ -82,6 +89,8 @@ def main():
     options = os.environ.get("ARGS", "")
     if arguments.debug:
         options = f"kaslr=off log=debug {options}"
+    if machine.screen:
+        check_screen()
     attach_volume(machine, arguments.build, options, folder)
     if arguments.debug:
         prepare_debug(machine, arguments.build, folder)
