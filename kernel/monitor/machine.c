@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Commands about the machine rather than its memory.
 #include <mm/port.h>
+#include <monitor/bench.h>
 #include <monitor/fault.h>
 #include <monitor/monitor.h>
 #include <power.h>
@@ -68,6 +69,7 @@ const struct monitor_command monitor_machine_commands[] = {
     {"phases", "", "how long each phase of the boot took", 0, 0, phases},
     {"options", "", "the boot options, as understood", 0, 0, options},
     {"loglevel", "[LEVEL]", "which log lines are shown", 0, 1, loglevel},
+    {"bench", "[json]", "what the page allocator's operations cost here", 0, 1, bench_command},
     {"fault", "KIND", "goes wrong on purpose; fault help lists the ways", 1, 1, fault_command},
     {"reboot", "", "resets the machine", 0, 0, reboot},
     {"poweroff", "", "switches it off", 0, 0, poweroff},

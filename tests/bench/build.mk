@@ -17,4 +17,8 @@ bench: $(BENCH) ## page allocators side by side: a table, build/bench.json and .
 	  --json $(BUILD)/bench.json
 	$(Q)$(PYTHON) tests/bench/plot.py $(BUILD)/bench.json $(BUILD)/bench.svg
 
+.PHONY: bench-kernel
+bench-kernel: all $(BUILD)/strata.img ## instructions of each operation in the booted kernel, beside Linux 6.1's
+	$(Q)$(PYTHON) tests/bench/kernel.py $(BUILD)
+
 -include $(BENCH_SOURCES:%.c=$(BUILD)/host/%.d)

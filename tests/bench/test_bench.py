@@ -66,3 +66,13 @@ def test_rows_can_be_selected(tmp_path):
 
 def test_wrong_words_are_refused():
     assert subprocess.run([PAGES, "--repeats", "0"], capture_output=True, timeout=60).returncode == 2
+
+
+def test_kernel_counts_the_same_twice():
+    """Two boots with one instruction a tick; every row there, the calibration exact."""
+    build = Path(os.environ["STRATA_BUILD"])
+    result = subprocess.run([sys.executable, HERE / "kernel.py", build], capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stdout + result.stderr
+    record = json.loads((build / "bench-kernel.json").read_text())
+    assert record["identical"] and record["calibration"]["unit"] == "instructions"
+    assert {"pair-0", "pair-9", "contig-2m-below-4g", "bulk-alloc"} <= {row["id"] for row in record["rows"]}

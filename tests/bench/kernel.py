@@ -1,0 +1,118 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Counts instructions of the page allocator's operations in the booted kernel: `make bench-kernel`.
+
+Boots twice under QEMU with one instruction a clock tick, asks the monitor for `bench json`, makes sure that a tick is
+an instruction and that both boots counted the same, and prints the counts beside those of Linux 6.1 taken in the same
+way. Writes BUILD/bench-kernel.json. Never fails because something is slow.
+
+Linux's figures: a module that runs the same loops, a loop of known length counted exactly; "lean" is a small
+configuration (SMP, no memory cgroups, no hardening), "Debian" the distribution's kernel, mitigations off and pages not
+cleared. FIRMWARE= and MEM= choose another machine.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "ovmf"))
+from machine import Machine, Unusable  # noqa: E402
+from session import PROMPT, Failure, Session, start_from_uboot  # noqa: E402
+from volume import image_volume  # noqa: E402
+
+TIMEOUT = 300  # seconds; EDK2 takes most of them
+
+# row: (title, Linux lean, Linux Debian, what Strata must not exceed)
+ROWS = {
+    "frame-pair": ("a frame, alloc + free", 412, 705, None),
+    "pair-0": ("order 0, alloc + free", 412, 705, 60),
+    "pair-1": ("order 1, alloc + free", 500, 789, None),
+    "pair-3": ("order 3, alloc + free", 608, 889, None),
+    "pair-5": ("order 5, alloc + free", 1639, 2397, None),
+    "pair-8": ("order 8, alloc + free", 8817, 9121, None),
+    "pair-9": ("order 9, alloc + free", 16981, 9978, 250),
+    "pair-10": ("order 10, alloc + free", 19920, 33659, None),
+    "pair-9-below-4g": ("order 9 below 4 GiB, alloc + free", None, None, None),
+    "contig-2m-below-4g": ("contiguous 2 MiB below 4 GiB, pair", None, None, 400),
+    "bulk-alloc": ("bulk of 65,536 frames, alloc", None, 636, None),
+    "bulk-free": ("bulk of 65,536 frames, free", None, 550, None),
+}
+
+
+def machine_for_counting(build, folder):
+    firmware = os.environ.get("FIRMWARE") or "uboot"
+    return Machine(memory=os.environ.get("MEM") or "1G", firmware=firmware,
+                   machine="pc" if firmware == "uboot" else "q35", disk="virtio",
+                   volume=image_volume(build / "strata.img", folder / "strata.img", "kaslr=off"),
+                   extra=["-icount", "shift=0,sleep=off"])
+
+
+def boot_and_count(machine, log):
+    """The records that `bench json` prints, as a list of objects."""
+    with Session(machine, log, TIMEOUT) as session:
+        if machine.firmware == "uboot":
+            start_from_uboot(session, "kaslr=off")
+        session.expect(rf"^{PROMPT}(?!.)", TIMEOUT)
+        answer = session.command("bench json", 120)
+        session.send("poweroff\r")
+        session.wait(30)
+    lines = [line for line in answer.splitlines() if line.startswith('{"record":"bench')]
+    if not lines:
+        raise Failure(f"bench json printed no records:\n{answer}")
+    return [json.loads(line) for line in lines]
+
+
+def counts_of(records):
+    """{row: instructions for one operation}. Refuses when ticks are not instructions."""
+    unit = records[0]
+    if unit["unit"] != "instructions":
+        raise Failure(f"a tick is not an instruction: {unit['loop']} instructions took {unit['ticks']} ticks")
+    return {record["row"]: record["ticks"] / record["operations"] for record in records[1:]}
+
+
+def judged(counts):
+    """Rows as bench-kernel.json has them."""
+    rows = []
+    for row, (title, lean, debian, limit) in ROWS.items():
+        if row in counts:
+            rows.append({"id": row, "title": title, "strata": round(counts[row], 2), "linux_lean": lean,
+                         "linux_debian": debian, "limit": limit,
+                         "met": None if limit is None else counts[row] <= limit})
+    return rows
+
+
+def show(rows):
+    print(f"{'instructions for one operation':<36} {'Strata':>9} {'Linux lean':>11} {'Debian':>8} {'bound':>7}")
+    for row in rows:
+        cells = [f"{row['strata']:9.1f}", f"{row['linux_lean'] or '-':>11}", f"{row['linux_debian'] or '-':>8}",
+                 f"{row['limit'] or '-':>7}"]
+        verdict = {None: "", True: "  met", False: "  MISSED"}[row["met"]]
+        print(f"{row['title']:<36} {' '.join(cells)}{verdict}")
+
+
+def main(build):
+    folder = build / "bench-kernel"
+    folder.mkdir(parents=True, exist_ok=True)
+    machine = machine_for_counting(build, folder)
+    runs = [boot_and_count(machine, folder / f"boot-{number}.serial") for number in (1, 2)]
+    counts = counts_of(runs[0])
+    rows = judged(counts)
+    show(rows)
+    identical = runs[0] == runs[1]
+    print(f"two boots ({machine.firmware}, {machine.memory}): {'identical' if identical else 'DIFFERENT'}")
+    result = {"program": "strata bench-kernel", "firmware": machine.firmware, "memory": machine.memory,
+              "identical": identical, "calibration": runs[0][0], "rows": rows}
+    (build / "bench-kernel.json").write_text(json.dumps(result, indent=2) + "\n")
+    if not identical:
+        for first, second in zip(*runs):
+            if first != second:
+                print(f"bench-kernel: first {first}, then {second}", file=sys.stderr)
+    return 0 if identical else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(Path(sys.argv[1])))
+    except (Unusable, Failure) as why:
+        sys.exit(f"bench-kernel: {why}")
