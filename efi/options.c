@@ -14,6 +14,7 @@ struct choice {
 struct option {
     struct option_help help;
     const struct choice *choices; // for an option that chooses; its number is at `field`
+    uint32_t most;                // for a number at `field`, how large it may be; else 0
     size_t field;                 // offset in struct options
     size_t capacity;              // for text at `field`; 0: `parse` does it all
     bool (*parse)(struct parser *parser, const struct word *word);
@@ -32,51 +33,36 @@ static const struct choice log_choices[] = {{"error", BOOT_LOG_ERROR},
 #define FIELD(name) offsetof(struct options, name)
 
 static const struct option table[] = {
-    {{"kaslr", "on|off", "random addresses for the kernel and the direct map (on)"},
-     on_off,
-     FIELD(boot.kaslr),
-     0,
-     NULL},
-    {{"acpi", "reclaim|keep", "what becomes of the memory of the ACPI tables (reclaim)"},
-     acpi_choices,
-     FIELD(boot.acpi_keep),
-     0,
-     NULL},
-    {{"record", "on|off", "write the memory map to \\strata\\map.txt (on)"},
-     on_off,
-     FIELD(boot.record),
-     0,
-     NULL},
-    {{"special", "keep|use", "what becomes of special-purpose memory (keep)"},
-     special_choices,
-     FIELD(boot.special_use),
-     0,
-     NULL},
-    {{"log", "error|warning|info|debug", "how much is said (info)"},
-     log_choices,
-     FIELD(boot.log_level),
-     0,
-     NULL},
-    {{"exit", "halt|qemu", "what a panic ends in: a stop, or the end of QEMU (halt)"},
-     exit_choices,
-     FIELD(boot.exit_on_panic),
-     0,
-     NULL},
-    {{"badram", "RANGES", "memory never to touch: size$start, begin-end, or address,mask pairs"},
-     NULL,
-     0,
-     0,
-     badram_apply},
-    {{"kernel", "FILE", "a kernel on the boot volume instead of the embedded one"},
-     NULL,
-     FIELD(kernel),
-     OPTIONS_KERNEL_MAX,
-     NULL},
-    {{"run", "\"COMMAND; COMMAND\"", "monitor commands to run before the prompt"},
-     NULL,
-     FIELD(boot.run),
-     sizeof(((struct boot_options *)NULL)->run),
-     NULL},
+    {.help = {"kaslr", "on|off", "random addresses for the kernel and the direct map (on)"},
+     .choices = on_off,
+     .field = FIELD(boot.kaslr)},
+    {.help = {"acpi", "reclaim|keep", "what becomes of the memory of the ACPI tables (reclaim)"},
+     .choices = acpi_choices,
+     .field = FIELD(boot.acpi_keep)},
+    {.help = {"record", "on|off", "write the memory map to \\strata\\map.txt (on)"},
+     .choices = on_off,
+     .field = FIELD(boot.record)},
+    {.help = {"special", "keep|use", "what becomes of special-purpose memory (keep)"},
+     .choices = special_choices,
+     .field = FIELD(boot.special_use)},
+    {.help = {"log", "error|warning|info|debug", "how much is said (info)"},
+     .choices = log_choices,
+     .field = FIELD(boot.log_level)},
+    {.help = {"exit", "halt|qemu", "what a panic ends in: a stop, or the end of QEMU (halt)"},
+     .choices = exit_choices,
+     .field = FIELD(boot.exit_on_panic)},
+    {.help = {"badram", "RANGES",
+              "memory never to touch: size$start, begin-end, or address,mask pairs"},
+     .parse = badram_apply},
+    {.help = {"memtest", "0 to 1000", "passes of a test over all free memory at boot (0)"},
+     .most = 1000,
+     .field = FIELD(boot.memtest_passes)},
+    {.help = {"kernel", "FILE", "a kernel on the boot volume instead of the embedded one"},
+     .field = FIELD(kernel),
+     .capacity = OPTIONS_KERNEL_MAX},
+    {.help = {"run", "\"COMMAND; COMMAND\"", "monitor commands to run before the prompt"},
+     .field = FIELD(boot.run),
+     .capacity = sizeof(((struct boot_options *)NULL)->run)},
 };
 #define TABLE_COUNT (sizeof(table) / sizeof(table[0]))
 
@@ -124,6 +110,24 @@ static bool apply_choice(struct parser *parser, const struct option *option,
     return false;
 }
 
+static bool apply_number(struct parser *parser, const struct option *option,
+                         const struct word *word) {
+    uint32_t number = 0;
+    bool right = word->value_length != 0;
+    for (size_t i = 0; right && i < word->value_length; i++) {
+        unsigned digit = (unsigned)(unsigned char)word->value[i] - '0';
+        right = digit < 10 && number <= option->most / 10;
+        number = number * 10 + digit;
+    }
+    if (!right || number > option->most) {
+        parser_wrong(parser, word->value, "%s='%.*s': expected a number from 0 to %u",
+                     option->help.name, shown(word->value_length), word->value, option->most);
+        return false;
+    }
+    memcpy((char *)parser->options + option->field, &number, sizeof(number));
+    return true;
+}
+
 static bool apply_text(struct parser *parser, const struct option *option,
                        const struct word *word) {
     if (word->value_length >= option->capacity) {
@@ -161,6 +165,7 @@ void options_apply(struct parser *parser, const struct word *word) {
             continue;
         }
         bool right = option->choices != NULL ? apply_choice(parser, option, word)
+                     : option->most != 0     ? apply_number(parser, option, word)
                      : option->capacity != 0 ? apply_text(parser, option, word)
                                              : option->parse(parser, word);
         if (right) {

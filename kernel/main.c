@@ -6,6 +6,7 @@
 #include <banner.h>
 #include <check.h>
 #include <memory.h>
+#include <memtest.h>
 #include <mm/report.h>
 #include <monitor/monitor.h>
 #include <panic.h>
@@ -111,6 +112,11 @@ _Noreturn void kernel_main(const struct boot_info *info, uint64_t entry_tsc) {
     phases_end(&strata.phases, "clock");
     print_what_was_found(strata.console);
     memory_reclaim(&strata);
+    if (info->options.memtest_passes != 0) {
+        memtest_run(strata.console, &strata, info->options.memtest_passes, paddr(0),
+                    memmap_ram_end(&strata.map));
+        phases_end(&strata.phases, "memtest");
+    }
     memory_set_reserves(&strata);
     print_what_came_of_it(strata.console);
 

@@ -73,6 +73,7 @@ class Machine:
     machine: str = "q35"
     firmware: str = "ovmf"
     disk: str = "virtio"  # how `volume` is attached
+    memory_file: Path | None = None  # holds the guest's RAM for the host to look at or to change
     volume: Path | None = None  # a disk image, or for "esp" a folder that QEMU shows as a FAT disk
     writable: bool = False  # the guest's writes reach `volume` (always so for "esp")
     readonly: bool = False  # the guest sees a write-protected disk
@@ -99,6 +100,9 @@ class Machine:
         size = parse_size(self.memory)
         nodes = max(self.numa, 1)
         args = ["-m", f"{size >> 20}M"]
+        if self.memory_file is not None:
+            args += ["-object", f"memory-backend-file,id=ram0,size={size},mem-path={self.memory_file},share=on"]
+            return ["-machine", f"{self._machine_options()},memory-backend=ram0", *args]
         for node in range(nodes):
             args += ["-object", f"memory-backend-ram,id=ram{node},size={size // nodes},reserve=off"]
         if not self.numa:

@@ -25,7 +25,7 @@
 #include <strata/types.h>
 
 #define BOOT_MAGIC   UINT64_C(0x0041544152545308) // "\bSTRATA\0" read as a little-endian number
-#define BOOT_VERSION 1
+#define BOOT_VERSION 2
 
 // What a named range is. The kernel keeps or reclaims by this name.
 enum boot_range_kind {
@@ -74,7 +74,7 @@ struct boot_options {
     uint32_t log_level;     // enum boot_log_level; BOOT_LOG_INFO by default
     uint32_t exit_on_panic; // 1: a panic ends QEMU through its isa-debug-exit device at port 0xf4
     uint32_t badram_count;
-    uint32_t padding;
+    uint32_t memtest_passes; // over all free memory, before it is given out; 0 for none
     struct boot_badram badram[BOOT_BADRAM_MAX];
     char run[512]; // monitor commands, separated by ';', to run before the prompt; "" for none
     char text[BOOT_OPTION_TEXT_MAX]; // the options as given, separated by spaces

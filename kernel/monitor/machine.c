@@ -37,6 +37,7 @@ static void options(struct text *out, size_t count, char **arguments) {
         text_printf(out, "  [0x%lx, 0x%lx)\n", given->badram[i].begin.value,
                     given->badram[i].end.value);
     }
+    text_printf(out, "memory test at boot: %u passes\n", given->memtest_passes);
     text_printf(out, "run: %s\n", given->run[0] != '\0' ? given->run : "nothing");
 }
 

@@ -21,6 +21,7 @@ static const struct {
 } groups[] = {
     {"look at memory", monitor_look_commands},
     {"change it by hand", monitor_change_commands},
+    {"bad memory", monitor_badram_commands},
     {"the machine", monitor_machine_commands},
     {"the monitor", own_commands},
 };

@@ -61,6 +61,12 @@ static inline struct cpu_cpuid cpu_cpuid(uint32_t leaf, uint32_t subleaf) {
     return id;
 }
 
+// Writes all modified lines of this CPU's caches back and empties them (SDM 2, WBINVD): what is
+// read next comes from the memory.
+static inline void cpu_flush_caches(void) {
+    __asm__ volatile("wbinvd" : : : "memory");
+}
+
 // A model-specific register that exists: another one is a general-protection fault.
 static inline uint64_t cpu_read_msr(uint32_t msr) {
     uint32_t low, high;

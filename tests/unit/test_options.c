@@ -11,7 +11,7 @@
 #include "../../efi/options.h"
 #include <cmocka.h>
 
-#define KNOWN "; known are kaslr acpi record special log exit badram kernel run\n"
+#define KNOWN "; known are kaslr acpi record special log exit badram memtest kernel run\n"
 
 struct result {
     struct options options;
@@ -87,6 +87,10 @@ static void every_choice(void **state) {
         {"log=warning", offsetof(struct boot_options, log_level), BOOT_LOG_WARNING},
         {"log=info", offsetof(struct boot_options, log_level), BOOT_LOG_INFO},
         {"log=debug", offsetof(struct boot_options, log_level), BOOT_LOG_DEBUG},
+        {"memtest=0", offsetof(struct boot_options, memtest_passes), 0},
+        {"memtest=7", offsetof(struct boot_options, memtest_passes), 7},
+        {"memtest=007", offsetof(struct boot_options, memtest_passes), 7},
+        {"memtest=1000", offsetof(struct boot_options, memtest_passes), 1000},
         {"exit=qemu", offsetof(struct boot_options, exit_on_panic), 1},
         {"exit=halt", offsetof(struct boot_options, exit_on_panic), 0},
     };
@@ -160,6 +164,22 @@ static void wrong_words(void **state) {
                    "f:2:1: 'b' is no option: expected name=value\n");
     expect("12345678901234567890123456789012345678901234567890",
            "f:1:1: '1234567890123456789012345678901234567890' is no option: expected name=value\n");
+}
+
+static void wrong_numbers(void **state) {
+    (void)state;
+    static const char *const wrong[] = {"1001", "-1",         "+1",   "0x3", "many", "1.5",
+                                        "9999", "4294967297", "10 0", "1K",  "\"\""};
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char text[64], report[128];
+        bool quoted = strchr(wrong[i], ' ') != NULL;
+        bool empty = wrong[i][0] == '"';
+        snprintf(text, sizeof(text), quoted ? "memtest=\"%s\"" : "memtest=%s", wrong[i]);
+        snprintf(report, sizeof(report), "f:1:%d: memtest='%s': expected a number from 0 to 1000\n",
+                 quoted || empty ? 10 : 9, empty ? "" : wrong[i]);
+        expect(text, report);
+        assert_int_equal(parse(OPTIONS_FILE, text).options.boot.memtest_passes, 0);
+    }
 }
 
 static void wrong_quotes(void **state) {
@@ -285,7 +305,7 @@ static void help_names_all(void **state) {
         const struct option_help *help = options_help(count);
         assert_true(strlen(help->name) > 2 && strlen(help->values) > 3 && strlen(help->help) > 10);
     }
-    assert_int_equal(count, 9);
+    assert_int_equal(count, 10);
 }
 
 // Any bytes at all: nothing outside them is read, and what comes out can be shown.
@@ -314,6 +334,7 @@ int main(void) {
         cmocka_unit_test(later_counts),
         cmocka_unit_test(comments_only_in_files),
         cmocka_unit_test(wrong_words),
+        cmocka_unit_test(wrong_numbers),
         cmocka_unit_test(wrong_quotes),
         cmocka_unit_test(text_limits),
         cmocka_unit_test(many_mistakes_are_counted),

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""Bad memory: found by the memory test while the host breaks the guest's RAM, or named by a person."""
+
+import mmap
+import re
+import threading
+import time
+
+import pytest
+
+from harness import sound
+
+
+class StuckBit:
+    """A bit of the guest's RAM that does not stay 0 for longer than a millisecond; use as a context manager."""
+
+    def __init__(self, memory_file, address, bit):
+        self._file = open(memory_file, "r+b")
+        self._memory = mmap.mmap(self._file.fileno(), 0)
+        self._at, self._mask = address + bit // 8, 1 << bit % 8
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._break, daemon=True)
+
+    def _break(self):
+        while not self._end.is_set():
+            self._memory[self._at] |= self._mask
+            time.sleep(0.0005)
+
+    def __enter__(self):
+        self._thread.start()
+
+    def __exit__(self, *exception):
+        self._end.set()
+        self._thread.join()
+        self._memory.close()
+        self._file.close()
+
+
+def account(session, name):
+    """An account of the ledger, in bytes."""
+    match = re.search(rf"^  {name} +(\d+) KiB", session.command("ledger"), re.MULTILINE)
+    return int(match[1]) * 1024 if match else 0
+
+
+def is_named(session, address, bit):
+    """Asserts that the test has named the bit: the word, what was expected in it and what was found."""
+    named = re.search(rf"error: memtest: {address:#x}: expected (0x[0-9a-f]+), found (0x[0-9a-f]+)", session.text)
+    assert named, session.tail()
+    expected, found = int(named[1], 16), int(named[2], 16)
+    assert expected ^ found == 1 << bit and found >> bit & 1
+
+
+def is_out(session, address):
+    """Asserts that the page is out for good."""
+    page = address & ~0xfff
+    assert f"[{page:#x}, {page + 0x1000:#x}), 1 pages, retired" in session.command("badram")
+    assert "bad, taken out for good" in session.command(f"whatis {address:#x}")
+    assert "not reserved" in session.command(f"release {page:#x} {page + 0x1000:#x}")
+    refusal = session.command(f"reserve {page:#x} {page + 0x1000:#x}")
+    assert "not free" in refusal and "bad, taken out for good" in refusal
+
+
+def test_the_memory_test_finds_a_stuck_bit(uboot, tmp_path):
+    ram, address, bit = tmp_path / "ram", 0x2100238, 44
+    session = uboot(memory="64M", memory_file=ram)
+    before = account(session, "bad")
+    with StuckBit(ram, address, bit):
+        answer = session.command("memtest 1 32M 34M", timeout=60)
+    assert re.search(r"memtest: done: 512 pages tested, 1 bad and out for good", answer)
+    is_named(session, address, bit)
+    is_out(session, address)
+    assert account(session, "bad") == before + 4096
+    sound(session)
+    # The rest of it is good.
+    assert "511 pages tested, 0 bad" in session.command("memtest 1 32M 34M", timeout=60)
+    sound(session)
+
+
+def test_the_memory_test_at_boot(uboot, tmp_path):
+    """What badram= names is neither tested nor used; the bit is found in what remains, before anything is given out."""
+    ram, address, bit = tmp_path / "ram", 0x3480ff8, 7
+    session = uboot("memtest=1 badram=20M-52M", prompt=False, memory="64M", memory_file=ram, timeout=200)
+    session.expect(r"memtest: passes: 1, over \d+ pages")
+    with StuckBit(ram, address, bit):
+        session.prompt(150)
+    assert re.search(r"memtest: done: \d+ pages tested, 1 bad and out for good", session.text)
+    assert session.text.index("memtest: done") < session.text.index("\nledger: ")
+    is_named(session, address, bit)
+    is_out(session, address)
+    assert account(session, "bad") == (32 << 20) + 4096
+    sound(session)
+
+
+def test_the_memory_test_can_be_stopped(uboot):
+    session = uboot(memory="128M")
+    session.send("memtest 1000\r")
+    session.expect(r"memtest: passes: 1000")
+    session.send("\x03")
+    session.expect(r"memtest: stopped: \d+ pages tested, 0 bad", 30)
+    session.prompt()
+    sound(session)
+
+
+@pytest.mark.parametrize("line, sentence", [
+    ("memtest 0", "1 to 1000 passes"),
+    ("memtest 1 32M", "like this: memtest"),
+    ("memtest 1 32M 32M", "the range is empty"),
+    ("memtest x", '"x"'),
+    ("badram 32M 31M", "the range is empty"),
+    ("badram 0x10000000000000", "beyond all memory"),
+])
+def test_wrong_words(uboot, line, sentence):
+    session = uboot()
+    assert sentence in session.command(line)
+    sound(session)
+
+
+def test_retiring_by_hand(uboot):
+    session = uboot()
+    block = re.search(r"\[(0x[0-9a-f]+),", session.command("alloc 1"))[1]
+    before = account(session, "free") + account(session, "cached")
+    assert "pages retired for good: 3, not retired: 0" in session.command("badram 0x2000800 0x2003000")
+    assert account(session, "free") + account(session, "cached") == before - 3 * 4096
+    refusal = session.command(f"badram {block} {int(block, 16) + 0x1000:#x}")
+    assert "not retired" in refusal and "owner monitor" in refusal and "retired for good: 0" in refusal
+    assert "taken out for good" in session.command("badram 0x2001000")
+    assert "low memory" in session.command("badram 0x8000")
+    assert "no memory" in session.command("badram 0xf0000000000")
+    assert "[0x2000000, 0x2003000), 3 pages, retired" in session.command("badram")
+    sound(session)
