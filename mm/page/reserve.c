@@ -37,8 +37,8 @@ static bool have(const struct page_allocator *allocator, uint64_t end, uint64_t 
     return found >= pages;
 }
 
-bool page_reserves_allow(struct page_allocator *allocator, uint64_t top, uint64_t count,
-                         uint64_t ceiling, bool atomic) {
+bool page_reserves_allow_slow(struct page_allocator *allocator, uint64_t top, uint64_t count,
+                              uint64_t ceiling, bool atomic) {
     const struct page_reserves *reserves = &allocator->reserves;
     if (!atomic && reserves->atomic != 0 &&
         !have(allocator, allocator->section_count, reserves->atomic + count)) {

@@ -73,142 +73,166 @@ static void make_whole(struct page_allocator *allocator, struct section *section
                        __ATOMIC_RELAXED);
 }
 
-static struct bounds bounds_in(const struct search *search, uint64_t index) {
-    uint64_t base = section_base(index), room = search->limit - base;
+// Where a search looks: a zone, cut off at the request's ceiling. Frames [floor, limit).
+struct zone {
+    uint64_t floor, limit;
+};
+
+static inline struct bounds bounds_in(struct zone zone, uint64_t index) {
+    uint64_t base = section_base(index), room = zone.limit - base;
     return (struct bounds){
-        (uint32_t)(search->floor > base ? search->floor - base : 0),
+        (uint32_t)(zone.floor > base ? zone.floor - base : 0),
         (uint32_t)(room < SECTION_FRAMES ? room : SECTION_FRAMES),
     };
 }
 
-// Takes blocks from a locked SPLIT section, one or, when all of the section is in bounds, a batch.
-static unsigned take_split(struct section *section, const struct search *search,
-                           struct bounds bounds, uint32_t *frames) {
+static inline bool bounds_are_whole(struct bounds bounds) {
+    return bounds.floor == 0 && bounds.limit == SECTION_FRAMES;
+}
+
+// Takes single frames from a locked SPLIT section: a batch, when all of the section is in bounds.
+static unsigned take_frames(struct section *section, const struct search *search,
+                            struct bounds bounds, uint64_t base, uint64_t *frames) {
+    uint32_t taken[PAGE_STACK_BATCH];
     unsigned count = 0;
-    if (search->max > 1 && bounds.floor == 0 && bounds.limit == SECTION_FRAMES) {
-        count = section_take_frames(section, search->max, frames);
+    if (bounds_are_whole(bounds)) {
+        count = section_take_frames(section, search->max, taken);
     } else {
-        while (count < search->max &&
-               section_take(section, search->order, bounds, &frames[count])) {
+        while (count < search->max && section_take(section, 0, bounds, &taken[count])) {
             count++;
         }
     }
     for (unsigned i = 0; i < count; i++) {
-        state_write(section, frames[i], search->state);
+        state_write(section, taken[i], search->state);
+        frames[i] = base + taken[i];
     }
     return count;
 }
 
-static unsigned take_whole(struct section *section, const struct search *search, uint32_t *frame) {
-    section->kind = SECTION_TAKEN;
-    section->taken_state = search->state;
-    section_set_free(section, 0);
-    *frame = 0;
+// Takes blocks from a locked section that may be SPLIT; 0 when it has none.
+static unsigned take_split(struct section *section, const struct search *search,
+                           struct bounds bounds, uint64_t base, uint64_t *frames) {
+    if (section->kind != SECTION_SPLIT) {
+        return 0;
+    }
+    if (search->max > 1) {
+        return take_frames(section, search, bounds, base, frames);
+    }
+    uint32_t frame;
+    if (!section_take(section, search->order, bounds, &frame)) {
+        return 0;
+    }
+    state_write(section, frame, search->state);
+    frames[0] = base + frame;
     return 1;
 }
 
-// Takes blocks from a locked section; 0 when it has none.
+// Takes a locked section as a whole, when it is, or can be made, WHOLE.
+static bool take_whole(struct page_allocator *allocator, struct section *section, uint8_t state) {
+    if (section->kind == SECTION_SPLIT && is_idle(section)) {
+        make_whole(allocator, section);
+    }
+    if (section->kind != SECTION_WHOLE) {
+        return false;
+    }
+    section->kind = SECTION_TAKEN;
+    section->taken_state = state;
+    section_set_free(section, 0);
+    return true;
+}
+
 static unsigned take_locked(struct page_allocator *allocator, uint64_t index,
-                            const struct search *search, uint32_t *frames) {
+                            const struct search *search, struct bounds bounds, uint64_t *frames) {
     struct section *section = &allocator->sections[index];
-    struct bounds bounds = bounds_in(search, index);
-    if (search->order == PAGE_ORDER_MAX && bounds.floor == 0 && bounds.limit == SECTION_FRAMES) {
-        if (section->kind == SECTION_SPLIT && is_idle(section)) {
-            make_whole(allocator, section);
-        }
-        if (section->kind == SECTION_WHOLE) {
-            return take_whole(section, search, frames);
-        }
+    uint64_t base = section_base(index);
+    if (search->order == PAGE_ORDER_MAX && bounds_are_whole(bounds) &&
+        take_whole(allocator, section, search->state)) {
+        frames[0] = base;
+        return 1;
     }
     if (section->kind == SECTION_WHOLE && search->order < PAGE_ORDER_MAX &&
         bounds.limit >= 1u << search->order) {
         page_split_whole(allocator, index, (struct piece){0, 0});
     }
-    return section->kind == SECTION_SPLIT ? take_split(section, search, bounds, frames) : 0;
+    return take_split(section, search, bounds, base, frames);
 }
 
-static unsigned take_from_section(struct page_allocator *allocator, uint64_t index,
-                                  const struct search *search, uint64_t *frames) {
-    struct section *section = &allocator->sections[index];
-    uint32_t taken[PAGE_STACK_BATCH];
-    unsigned long flags = lock_acquire(&section->lock);
-    unsigned count = take_locked(allocator, index, search, taken);
-    page_update_hint(allocator, index);
-    lock_release(&section->lock, flags);
-    for (unsigned i = 0; i < count; i++) {
-        frames[i] = section_base(index) + taken[i];
-    }
-    return count;
-}
-
-// Tries the sections whose hint has a bit of `mask`, from the top down; those that another CPU has
-// locked last, so that CPUs part ways.
+// Tries the sections of a zone whose hint has a bit of `mask`, from the top down. In the first turn
+// those that another CPU has locked are passed over, so that CPUs part ways.
 static unsigned take_from(struct page_allocator *allocator, uint16_t mask,
-                          const struct search *search, uint64_t *frames) {
-    uint64_t lowest = search->floor >> SECTION_SHIFT;
-    bool skipped = false;
-    for (unsigned pass = 0; pass < 2; pass++) {
-        uint64_t index = (search->limit + SECTION_FRAMES - 1) >> SECTION_SHIFT;
-        while (last_section_with(allocator, mask, lowest, &index)) {
-            if (pass == 0 && lock_is_held(&allocator->sections[index].lock)) {
-                skipped = true;
+                          const struct search *search, struct zone zone, uint64_t *frames) {
+    bool passed_over = false;
+    for (unsigned turn = 0; turn == 0 || (turn == 1 && passed_over); turn++) {
+        uint64_t index = (zone.limit + SECTION_FRAMES - 1) >> SECTION_SHIFT;
+        while (last_section_with(allocator, mask, zone.floor >> SECTION_SHIFT, &index)) {
+            struct lock *lock = &allocator->sections[index].lock;
+            if (turn == 0 && lock_is_held(lock)) {
+                passed_over = true;
                 continue;
             }
-            unsigned count = take_from_section(allocator, index, search, frames);
+            unsigned long flags = lock_acquire(lock);
+            unsigned count = take_locked(allocator, index, search, bounds_in(zone, index), frames);
+            page_update_hint(allocator, index);
+            lock_release(lock, flags);
             if (count != 0) {
                 return count;
             }
-        }
-        if (!skipped) {
-            break;
         }
     }
     return 0;
 }
 
 static unsigned take_from_zone(struct page_allocator *allocator, const struct search *search,
-                               uint64_t *frames) {
+                               struct zone zone, uint64_t *frames) {
     const uint16_t largest = 1u << (BITMAP_ORDERS - 1);
-    const uint16_t small = (uint16_t)((largest - 1) >> search->order << search->order);
-    const uint16_t masks[] = {
-        small,
-        search->order == PAGE_ORDER_MAX ? HINT_WHOLE : 0,
+    const uint16_t preference[] = {
+        search->order == PAGE_ORDER_MAX
+            ? HINT_WHOLE
+            : (uint16_t)((largest - 1) >> search->order << search->order),
         largest,
         HINT_WHOLE,
     };
-    unsigned count = 0;
-    for (unsigned i = 0; i < sizeof(masks) / sizeof(masks[0]) && count == 0; i++) {
-        count = masks[i] == 0 ? 0 : take_from(allocator, masks[i], search, frames);
-    }
-    return count;
-}
-
-// A request with this ceiling, from the zone below `top`. When the reserves do not allow all that
-// is wanted, one block may do.
-static unsigned take_within_reserves(struct page_allocator *allocator, struct search search,
-                                     uint64_t ceiling, uint64_t top, uint64_t *frames) {
-    uint64_t size = UINT64_C(1) << search.order;
-    if (!page_reserves_allow(allocator, top, search.max * size, ceiling, search.atomic)) {
-        search.max = 1;
-        if (!page_reserves_allow(allocator, top, size, ceiling, search.atomic)) {
-            return 0;
+    for (unsigned i = 0; i < sizeof(preference) / sizeof(preference[0]); i++) {
+        unsigned count =
+            preference[i] == 0 ? 0 : take_from(allocator, preference[i], search, zone, frames);
+        if (count != 0) {
+            return count;
         }
     }
-    return take_from_zone(allocator, &search, frames);
+    return 0;
 }
 
-unsigned page_take(struct page_allocator *allocator, struct search search, uint64_t *frames) {
-    static const struct {
-        uint64_t floor, top;
-    } zones[] = {{FRAMES_4G, UINT64_MAX}, {FRAMES_16M, FRAMES_4G}, {0, FRAMES_16M}};
-    uint64_t end = section_base(allocator->section_count), limit = search.limit;
-    unsigned count = 0;
-    for (unsigned zone = 0; zone < sizeof(zones) / sizeof(zones[0]) && count == 0; zone++) {
-        search.floor = zones[zone].floor;
-        search.limit = limit < end ? limit : end;
-        if (search.floor < search.limit) {
-            count = take_within_reserves(allocator, search, limit, zones[zone].top, frames);
-        }
+// The zone that ends at frame `top`, as far as the reserves allow it. When they do not allow all
+// that is wanted, one block may do.
+static unsigned take_within_reserves(struct page_allocator *allocator, const struct search *search,
+                                     struct zone zone, uint64_t top, uint64_t *frames) {
+    uint64_t size = UINT64_C(1) << search->order;
+    if (page_reserves_allow(allocator, top, search->max * size, search->limit, search->atomic)) {
+        return take_from_zone(allocator, search, zone, frames);
     }
-    return count;
+    if (search->max == 1 ||
+        !page_reserves_allow(allocator, top, size, search->limit, search->atomic)) {
+        return 0;
+    }
+    struct search one = *search;
+    one.max = 1;
+    return take_from_zone(allocator, &one, zone, frames);
+}
+
+unsigned page_take(struct page_allocator *allocator, const struct search *search,
+                   uint64_t *frames) {
+    static const uint64_t floors[] = {FRAMES_4G, FRAMES_16M, 0};
+    uint64_t end = section_base(allocator->section_count), top = UINT64_MAX;
+    end = search->limit < end ? search->limit : end;
+    for (unsigned i = 0; i < sizeof(floors) / sizeof(floors[0]); i++) {
+        struct zone zone = {floors[i], end};
+        unsigned count = zone.floor < zone.limit
+                             ? take_within_reserves(allocator, search, zone, top, frames)
+                             : 0;
+        if (count != 0) {
+            return count;
+        }
+        top = zone.floor;
+    }
+    return 0;
 }

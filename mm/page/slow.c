@@ -22,7 +22,9 @@ const char *page_status_name(enum page_status status) {
     return status < sizeof(names) / sizeof(names[0]) ? names[status] : "?";
 }
 
-static void count_owned(struct page_allocator *allocator, enum page_owner owner, int64_t pages) {
+// Interrupts on this CPU count too: one instruction, or interrupts off.
+static inline void count_owned(struct page_allocator *allocator, enum page_owner owner,
+                               int64_t pages) {
     unsigned long flags = port_irq_save();
     allocator->cpus[port_cpu()].owned_pages[owner] += pages;
     port_irq_restore(flags);
@@ -38,7 +40,7 @@ static bool alloc_from_sections(struct page_allocator *allocator, unsigned order
         .state = state_of(order, owner),
         .limit = ceiling.value >> PAGE_SHIFT,
     };
-    if (page_take(allocator, search, &out->value) == 0) {
+    if (page_take(allocator, &search, &out->value) == 0) {
         return false;
     }
     count_owned(allocator, owner, INT64_C(1) << order);

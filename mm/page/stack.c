@@ -15,7 +15,7 @@ static void refill(struct page_allocator *allocator, struct page_stack *stack) {
     uint64_t frames[PAGE_STACK_BATCH];
     struct search search = {
         .max = PAGE_STACK_BATCH, .state = STATE_CACHED, .limit = UINT64_MAX >> PAGE_SHIFT};
-    unsigned count = page_take(allocator, search, frames);
+    unsigned count = page_take(allocator, &search, frames);
     // The first that was found is the first to be popped.
     for (unsigned i = 0; i < count; i++) {
         uint64_t frame = frames[count - 1 - i];
