@@ -7,7 +7,7 @@
 // The part of the range that is free in the descriptor.
 static struct layout_span overlap(const struct boot_badram *range,
                                   const struct efi_descriptor *descriptor) {
-    struct layout_span span = {range->begin.value, range->end.value};
+    struct layout_span span = {range->begin.value, range->end.value, true};
     uint64_t begin = descriptor->physical_start, end = begin + descriptor->pages * PAGE_SIZE;
     span.begin = span.begin < begin ? begin : span.begin;
     span.end = span.end > end ? end : span.end;

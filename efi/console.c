@@ -9,11 +9,42 @@
 #include "utf.h"
 #include <string.h>
 
-#define LOG_PAGES  4
-#define LINE_BYTES 512
+#define LOG_PAGES      4
+#define LINE_BYTES     512
+#define VARIABLE_BYTES 2048
+
+#define UART_DEVICE_PATH 14 // UEFI 2.10, 10.3.4.14
+
+// Whether a list of device paths, of any number of instances, leads to a serial port.
+static bool leads_to_serial(const uint8_t *path, size_t size) {
+    while (size >= 4) {
+        size_t length = (size_t)(path[2] | path[3] << 8);
+        if (path[0] == MESSAGING_DEVICE_PATH && path[1] == UART_DEVICE_PATH) {
+            return true;
+        }
+        if (length < 4 || length > size) {
+            break;
+        }
+        path += length;
+        size -= length;
+    }
+    return false;
+}
+
+// The firmware's own list of its consoles (UEFI 2.10, 3.3). Where there is none, nothing is known,
+// and an error said twice would be worse than the firmware's console alone.
+static bool console_is_elsewhere(struct loader *loader) {
+    static EFI_GUID guid = EFI_GLOBAL_VARIABLE;
+    static uint8_t path[VARIABLE_BYTES];
+    UINTN size = sizeof(path);
+    EFI_STATUS status =
+        loader->system->RuntimeServices->GetVariable((CHAR16 *)L"ConOut", &guid, NULL, &size, path);
+    return !EFI_ERROR(status) && !leads_to_serial(path, size);
+}
 
 EFI_STATUS console_begin(struct loader *loader) {
     uint64_t address;
+    loader->log.serial = loader->system->ConOut == NULL || console_is_elsewhere(loader);
     EFI_STATUS status = memory_take(loader, BOOT_RANGE_LOG, LOG_PAGES, &address);
     if (!EFI_ERROR(status)) {
         loader->log.text = (char *)(uintptr_t)address;

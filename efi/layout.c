@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The layout of the kernel's first address space. Invariants (tests/unit/test_layout.c):
-//   I1  spans are sorted, disjoint, not touching, whole pages, below the CPU's physical width
+// The layout of the kernel's first address space. Invariants (tests/unit/test_paging.c):
+//   I1  spans are sorted, disjoint, of whole pages, below the CPU's physical width
 //   I2  every byte of RAM that the map names is in a span, whatever the map's order
 //   I3  a base is aligned, and what stands on it ends inside its area
 #include "layout.h"
@@ -40,16 +40,17 @@ static enum coverage coverage_of(const struct efi_descriptor *descriptor) {
 }
 
 // The descriptor's whole pages, clipped to `limit`; empty when it makes no sense.
-static struct layout_span span_of(const struct efi_descriptor *descriptor, uint64_t limit) {
+static struct layout_span span_of(const struct efi_descriptor *descriptor, bool ram,
+                                  uint64_t limit) {
     uint64_t begin = align_down(descriptor->physical_start, PAGE_SIZE), bytes, end;
     if (descriptor->pages == 0 || begin >= limit) {
-        return (struct layout_span){0, 0};
+        return (struct layout_span){0, 0, ram};
     }
     if (__builtin_mul_overflow(descriptor->pages, PAGE_SIZE, &bytes) ||
         __builtin_add_overflow(descriptor->physical_start, bytes, &end) || end > limit) {
         end = limit;
     }
-    return (struct layout_span){begin, align_up(end, PAGE_SIZE)};
+    return (struct layout_span){begin, align_up(end, PAGE_SIZE), ram};
 }
 
 // Inserts where it belongs by its begin.
@@ -70,20 +71,27 @@ static void take_type(struct layout_span *spans, size_t *count, const struct efi
     for (uint64_t i = 0; i < efi_map_count(map); i++) {
         struct efi_descriptor descriptor = efi_map_entry(map, i);
         if (coverage_of(&descriptor) == coverage) {
-            insert(spans, count, span_of(&descriptor, limit));
+            insert(spans, count, span_of(&descriptor, coverage == COVER_ALWAYS, limit));
         }
     }
 }
 
+// Takes sorted spans: what touches or overlaps becomes one; where RAM and reserved memory overlap,
+// the span that begins first keeps the common part.
 static size_t merge(struct layout_span *spans, size_t count) {
     size_t merged = 0;
     for (size_t i = 0; i < count; i++) {
-        if (merged > 0 && spans[i].begin <= spans[merged - 1].end) {
-            if (spans[i].end > spans[merged - 1].end) {
-                spans[merged - 1].end = spans[i].end;
-            }
-        } else {
-            spans[merged++] = spans[i];
+        struct layout_span span = spans[i];
+        struct layout_span *last = merged == 0 ? NULL : &spans[merged - 1];
+        if (last != NULL && span.begin <= last->end && span.ram == last->ram) {
+            last->end = span.end > last->end ? span.end : last->end;
+            continue;
+        }
+        if (last != NULL && span.begin < last->end) {
+            span.begin = last->end;
+        }
+        if (span.begin < span.end) {
+            spans[merged++] = span;
         }
     }
     return merged;
@@ -99,8 +107,8 @@ size_t layout_direct_spans(struct layout_span *spans, const struct efi_map *map,
         top = spans[i].end > top ? spans[i].end : top;
     }
     take_type(spans, &count, map, COVER_BELOW_RAM, top);
-    insert(spans, &count, (struct layout_span){0, SCREEN_BEGIN});
-    insert(spans, &count, (struct layout_span){SCREEN_END, 1 * MIB});
+    insert(spans, &count, (struct layout_span){0, SCREEN_BEGIN, true});
+    insert(spans, &count, (struct layout_span){SCREEN_END, 1 * MIB, true});
     return merge(spans, count);
 }
 

@@ -20,10 +20,11 @@
 // [begin, end) of physical memory, whole pages.
 struct layout_span {
     uint64_t begin, end;
+    bool ram; // else reserved, and perhaps of another cache type
 };
 
 // The physical memory that the direct map covers, from the firmware's map: sorted, disjoint, merged
-// where they touch.
+// where they touch; but RAM and reserved memory stay apart, so that no large page spans both.
 //   - RAM, whatever it is used for, ACPI and runtime memory; whether it is free does not matter, so
 //     the answer stays the same when the firmware's allocations change.
 //   - Reserved and unknown types where they can be cached and lie below the end of RAM: tables that

@@ -26,7 +26,7 @@ struct loader_log {
     char *text;
     size_t length, capacity;
     size_t dropped; // lines that did not fit
-    BOOLEAN serial; // errors go to COM1 as well: the firmware's console is not there
+    bool serial;    // errors go to COM1 as well: the firmware's console is not there
 };
 
 struct loader {

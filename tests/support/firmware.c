@@ -20,9 +20,7 @@ static EFI_BOOT_SERVICES boot_services;
 static EFI_RUNTIME_SERVICES runtime_services;
 static uint16_t load_options[1024];
 
-// Counts a call; true when the script has it fail. After a refused exit only two calls are allowed,
-// after a successful one none.
-static bool enter(const char *name, bool allowed_at_exit) {
+bool firmware_enter(const char *name, bool allowed_at_exit) {
     if (firmware.exited || (firmware.exit_tried && !allowed_at_exit)) {
         fail_msg("%s called after ExitBootServices", name);
     }
@@ -34,7 +32,7 @@ static bool enter(const char *name, bool allowed_at_exit) {
     return false;
 }
 
-static uint64_t next_random(void) {
+uint64_t firmware_random(void) {
     firmware.script.seed =
         firmware.script.seed * UINT64_C(6364136223846793005) + 1442695040888963407;
     return firmware.script.seed >> 33;
@@ -70,7 +68,7 @@ static uint64_t place(uint64_t pages, uint64_t limit) {
     uint64_t choices = last - pages + 1;
     uint64_t start = firmware.script.placement == PLACE_HIGH  ? choices - 1
                      : firmware.script.placement == PLACE_LOW ? 0
-                                                              : next_random() % choices;
+                                                              : firmware_random() % choices;
     for (uint64_t i = 0; i < choices; i++) {
         uint64_t at = firmware.script.placement == PLACE_HIGH ? start - i : (start + i) % choices;
         if (is_free(at, pages)) {
@@ -93,7 +91,7 @@ static void give(uint64_t first, uint64_t pages, uint32_t type) {
 
 static EFI_STATUS EFIAPI allocate_pages(EFI_ALLOCATE_TYPE how, EFI_MEMORY_TYPE type, UINTN pages,
                                         EFI_PHYSICAL_ADDRESS *address) {
-    if (enter("AllocatePages", false)) {
+    if (firmware_enter("AllocatePages", false)) {
         return firmware.script.fail_status;
     }
     assert_true(type == EfiLoaderData || type == EfiUnusableMemory);
@@ -115,7 +113,7 @@ static EFI_STATUS EFIAPI allocate_pages(EFI_ALLOCATE_TYPE how, EFI_MEMORY_TYPE t
 }
 
 static EFI_STATUS EFIAPI free_pages(EFI_PHYSICAL_ADDRESS address, UINTN pages) {
-    enter("FreePages", false); // it has no way to fail that a caller could answer
+    firmware_enter("FreePages", false); // it has no way to fail that a caller could answer
     assert_true(pages > 0 && address % PAGE_SIZE == 0);
     for (uint64_t i = address / PAGE_SIZE; i < address / PAGE_SIZE + pages; i++) {
         assert_true(i < FIRMWARE_PAGES && firmware.ours[i]);
@@ -139,7 +137,7 @@ static UINTN write_map(uint8_t *out, UINTN capacity, UINTN stride) {
         if (type == FIRMWARE_NOTHING) {
             continue;
         }
-        if (size + stride <= capacity) {
+        if (out != NULL && size + stride <= capacity) {
             struct efi_descriptor descriptor = {.type = type,
                                                 .physical_start = first * PAGE_SIZE,
                                                 .pages = i - first,
@@ -154,7 +152,8 @@ static UINTN write_map(uint8_t *out, UINTN capacity, UINTN stride) {
 
 static void change_map(void) {
     for (unsigned i = 0; i < 4; i++) {
-        uint64_t page = FIRMWARE_RAM_FIRST + next_random() % (FIRMWARE_PAGES - FIRMWARE_RAM_FIRST);
+        uint64_t page =
+            FIRMWARE_RAM_FIRST + firmware_random() % (FIRMWARE_PAGES - FIRMWARE_RAM_FIRST);
         if (!firmware.ours[page] && firmware.types[page] == EfiConventionalMemory) {
             firmware.types[page] = EfiBootServicesData;
         } else if (!firmware.ours[page] && firmware.types[page] == EfiBootServicesData) {
@@ -167,7 +166,7 @@ static void change_map(void) {
 static EFI_STATUS EFIAPI get_memory_map(UINTN *size, EFI_MEMORY_DESCRIPTOR *map, UINTN *key,
                                         UINTN *stride, UINT32 *version) {
     firmware.memory_map_calls++;
-    if (enter("GetMemoryMap", true)) {
+    if (firmware_enter("GetMemoryMap", true)) {
         return firmware.script.fail_status;
     }
     if (firmware.script.map_changes) {
@@ -198,7 +197,7 @@ static EFI_STATUS EFIAPI get_memory_map(UINTN *size, EFI_MEMORY_DESCRIPTOR *map,
 }
 
 static EFI_STATUS EFIAPI exit_services(EFI_HANDLE image, UINTN key) {
-    bool injected = enter("ExitBootServices", true);
+    bool injected = firmware_enter("ExitBootServices", true);
     assert_ptr_equal(image, &handle_image);
     assert_int_equal(firmware.handles, 0);
     firmware.exit_tried = true;
@@ -218,8 +217,9 @@ static EFI_STATUS EFIAPI exit_services(EFI_HANDLE image, UINTN key) {
     return EFI_SUCCESS;
 }
 
+// The firmware's signature: NOLINTNEXTLINE(readability-non-const-parameter)
 static EFI_STATUS EFIAPI set_watchdog(UINTN timeout, UINT64 code, UINTN size, CHAR16 *data) {
-    if (enter("SetWatchdogTimer", false)) {
+    if (firmware_enter("SetWatchdogTimer", false)) {
         return firmware.script.fail_status;
     }
     assert_true(timeout == 0 && code == 0 && size == 0 && data == NULL);
@@ -228,7 +228,7 @@ static EFI_STATUS EFIAPI set_watchdog(UINTN timeout, UINT64 code, UINTN size, CH
 }
 
 static EFI_STATUS EFIAPI free_pool(void *memory) {
-    enter("FreePool", false);
+    firmware_enter("FreePool", false);
     firmware.pools--;
     free(memory);
     return EFI_SUCCESS;
@@ -238,7 +238,7 @@ static EFI_STATUS EFIAPI free_pool(void *memory) {
 
 static EFI_STATUS EFIAPI output_string(SIMPLE_TEXT_OUTPUT_INTERFACE *self, CHAR16 *string) {
     (void)self;
-    if (enter("OutputString", false)) {
+    if (firmware_enter("OutputString", false)) {
         return firmware.script.fail_status;
     }
     firmware.console_length +=
@@ -250,166 +250,17 @@ static EFI_STATUS EFIAPI output_string(SIMPLE_TEXT_OUTPUT_INTERFACE *self, CHAR1
 
 static SIMPLE_TEXT_OUTPUT_INTERFACE console = {.OutputString = output_string};
 
-// Files.
-
-struct open_file {
-    EFI_FILE_PROTOCOL protocol; // first
-    struct firmware_file *file; // NULL for the root
-    size_t at;
-};
-
-static EFI_STATUS EFIAPI file_open(EFI_FILE_HANDLE root, EFI_FILE_HANDLE *out, CHAR16 *name,
-                                   UINT64 mode, UINT64 attributes);
-
-static EFI_STATUS EFIAPI file_close(EFI_FILE_HANDLE self) {
-    enter("Close", false);
-    firmware.handles--;
-    free(self);
-    return EFI_SUCCESS;
-}
-
-static EFI_STATUS EFIAPI file_delete(EFI_FILE_HANDLE self) {
-    struct open_file *open = (struct open_file *)self;
-    enter("Delete", false);
-    firmware.handles--;
-    free(open->file->bytes);
-    *open->file = firmware.files[--firmware.file_count];
-    free(open);
-    return EFI_SUCCESS;
-}
-
-static EFI_STATUS EFIAPI file_read(EFI_FILE_HANDLE self, UINTN *size, void *bytes) {
-    struct open_file *open = (struct open_file *)self;
-    if (enter("Read", false)) {
-        return firmware.script.fail_status;
-    }
-    size_t left = open->file->size - open->at;
-    *size = *size < left ? *size : left;
-    if (firmware.script.short_reads && *size > 1) {
-        *size = 1 + *size / 2;
-    }
-    memcpy(bytes, open->file->bytes + open->at, *size);
-    open->at += *size;
-    return EFI_SUCCESS;
-}
-
-static EFI_STATUS EFIAPI file_write(EFI_FILE_HANDLE self, UINTN *size, void *bytes) {
-    struct firmware_file *file = ((struct open_file *)self)->file;
-    if (enter("Write", false)) {
-        return firmware.script.fail_status;
-    }
-    if (firmware.script.short_reads && *size > 1) {
-        *size = 1 + *size / 2;
-    }
-    file->bytes = realloc(file->bytes, file->size + *size + 1);
-    memcpy(file->bytes + file->size, bytes, *size);
-    file->size += *size;
-    file->bytes[file->size] = 0;
-    return EFI_SUCCESS;
-}
-
-static EFI_STATUS EFIAPI file_flush(EFI_FILE_HANDLE self) {
-    (void)self;
-    return enter("Flush", false) ? firmware.script.fail_status : EFI_SUCCESS;
-}
-
-static EFI_STATUS EFIAPI file_get_info(EFI_FILE_HANDLE self, EFI_GUID *guid, UINTN *size,
-                                       void *out) {
-    static const EFI_GUID info_guid = EFI_FILE_INFO_ID;
-    struct firmware_file *file = ((struct open_file *)self)->file;
-    if (enter("GetInfo", false)) {
-        return firmware.script.fail_status;
-    }
-    assert_memory_equal(guid, &info_guid, sizeof(info_guid));
-    EFI_FILE_INFO info = {.Size = sizeof(EFI_FILE_INFO),
-                          .FileSize = file->claimed_size ? file->claimed_size : file->size,
-                          .Attribute = file->folder ? EFI_FILE_DIRECTORY : 0};
-    assert_true(*size >= sizeof(info));
-    memcpy(out, &info, sizeof(info));
-    return EFI_SUCCESS;
-}
-
-static EFI_FILE_HANDLE new_handle(struct firmware_file *file) {
-    struct open_file *open = calloc(1, sizeof(*open));
-    open->protocol = (EFI_FILE_PROTOCOL){.Open = file_open,
-                                         .Close = file_close,
-                                         .Delete = file_delete,
-                                         .Read = file_read,
-                                         .Write = file_write,
-                                         .Flush = file_flush,
-                                         .GetInfo = file_get_info};
-    open->file = file;
-    firmware.handles++;
-    return &open->protocol;
-}
-
-static EFI_STATUS EFIAPI file_open(EFI_FILE_HANDLE root, EFI_FILE_HANDLE *out, CHAR16 *name,
-                                   UINT64 mode, UINT64 attributes) {
-    char path[64];
-    (void)root;
-    if (enter("Open", false)) {
-        return firmware.script.fail_status;
-    }
-    utf8_from_utf16(path, sizeof(path), name, 256, false);
-    struct firmware_file *file = (struct firmware_file *)(uintptr_t)firmware_find_file(path);
-    if (firmware.script.read_only && (mode & EFI_FILE_MODE_WRITE) != 0) {
-        return EFI_WRITE_PROTECTED;
-    }
-    if (file == NULL && (mode & EFI_FILE_MODE_CREATE) != 0) {
-        file = firmware_add_file(path, "", 0);
-        file->folder = (attributes & EFI_FILE_DIRECTORY) != 0;
-    }
-    if (file == NULL) {
-        return EFI_NOT_FOUND;
-    }
-    if (EFI_ERROR(file->status)) {
-        return file->status;
-    }
-    *out = new_handle(file);
-    return EFI_SUCCESS;
-}
-
-static EFI_STATUS EFIAPI open_volume(EFI_FILE_IO_INTERFACE *self, EFI_FILE_HANDLE *root) {
-    (void)self;
-    if (enter("OpenVolume", false)) {
-        return firmware.script.fail_status;
-    }
-    *root = new_handle(NULL);
-    return EFI_SUCCESS;
-}
-
-static EFI_FILE_IO_INTERFACE volume = {.OpenVolume = open_volume};
-
-const struct firmware_file *firmware_find_file(const char *name) {
-    for (size_t i = 0; i < firmware.file_count; i++) {
-        if (strcmp(firmware.files[i].name, name) == 0) {
-            return &firmware.files[i];
-        }
-    }
-    return NULL;
-}
-
-struct firmware_file *firmware_add_file(const char *name, const void *bytes, size_t size) {
-    struct firmware_file *file = &firmware.files[firmware.file_count++];
-    assert_true(firmware.file_count <= FIRMWARE_FILES_MAX);
-    *file = (struct firmware_file){.size = size, .bytes = malloc(size + 1)};
-    snprintf(file->name, sizeof(file->name), "%s", name);
-    memcpy(file->bytes, bytes, size);
-    file->bytes[size] = 0;
-    return file;
-}
-
 // Protocols.
 
 static EFI_STATUS EFIAPI get_random(EFI_RNG_PROTOCOL *self, EFI_RNG_ALGORITHM *algorithm,
                                     UINTN size, UINT8 *out) {
     (void)self;
     (void)algorithm;
-    if (enter("GetRNG", false)) {
+    if (firmware_enter("GetRNG", false)) {
         return firmware.script.fail_status;
     }
     for (UINTN i = 0; i < size; i++) {
-        out[i] = (UINT8)next_random();
+        out[i] = (UINT8)firmware_random();
     }
     return EFI_SUCCESS;
 }
@@ -424,13 +275,13 @@ static EFI_STATUS EFIAPI handle_protocol(EFI_HANDLE handle, EFI_GUID *guid, void
     static const EFI_GUID loaded = LOADED_IMAGE_PROTOCOL, files = SIMPLE_FILE_SYSTEM_PROTOCOL;
     static const EFI_GUID graphics = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
     static const EFI_GUID pci = EFI_PCI_IO_PROTOCOL_GUID;
-    if (enter("HandleProtocol", false)) {
+    if (firmware_enter("HandleProtocol", false)) {
         return firmware.script.fail_status;
     }
     if (handle == &handle_image && guid_equal(guid, &loaded)) {
         *out = &firmware.loaded;
     } else if (handle == &handle_device && guid_equal(guid, &files) && !firmware.script.no_volume) {
-        *out = &volume;
+        *out = &firmware_volume;
     } else if (handle == &handle_screen && guid_equal(guid, &graphics)) {
         *out = &screen;
     } else if (handle == &handle_screen && guid_equal(guid, &pci)) {
@@ -446,7 +297,7 @@ static EFI_STATUS EFIAPI locate_handle_buffer(EFI_LOCATE_SEARCH_TYPE how, EFI_GU
     (void)how;
     (void)guid;
     (void)key;
-    if (enter("LocateHandleBuffer", false)) {
+    if (firmware_enter("LocateHandleBuffer", false)) {
         return firmware.script.fail_status;
     }
     if (!firmware.script.screen && !firmware.script.blt_only) {
@@ -463,78 +314,43 @@ static EFI_STATUS EFIAPI locate_handle_buffer(EFI_LOCATE_SEARCH_TYPE how, EFI_GU
 static EFI_STATUS EFIAPI locate_protocol(EFI_GUID *guid, void *registration, void **out) {
     (void)guid;
     (void)registration;
-    if (enter("LocateProtocol", false)) {
+    if (firmware_enter("LocateProtocol", false)) {
         return firmware.script.fail_status;
     }
     *out = &rng;
     return firmware.script.rng ? EFI_SUCCESS : EFI_NOT_FOUND;
 }
 
+// The firmware's signatures: NOLINTBEGIN(readability-non-const-parameter)
 static EFI_STATUS EFIAPI get_variable(CHAR16 *name, EFI_GUID *guid, UINT32 *attributes, UINTN *size,
                                       void *data) {
     char text[32];
     (void)guid;
     (void)attributes;
-    if (enter("GetVariable", true)) {
+    if (firmware_enter("GetVariable", true)) {
         return firmware.script.fail_status;
     }
     utf8_from_utf16(text, sizeof(text), name, 32, false);
-    bool secure = strcmp(text, "SecureBoot") == 0 && firmware.script.secure_boot;
-    if (secure) {
+    if (strcmp(text, "SecureBoot") == 0 && firmware.script.secure_boot) {
         *(uint8_t *)data = 1;
         *size = 1;
+        return EFI_SUCCESS;
+    }
+    if (strcmp(text, "ConOut") == 0) { // a screen; and, unless the script says no, a serial port
+        static const uint8_t screen_path[] = {2, 3, 8, 0, 0, 1, 1, 0x80, 0x7f, 1, 4, 0};
+        static const uint8_t serial_path[] = {3, 14, 19, 0, [19] = 0x7f, 0xff, 4, 0};
+        memcpy(data, screen_path, sizeof(screen_path));
+        memcpy((uint8_t *)data + sizeof(screen_path), serial_path, sizeof(serial_path));
+        *size = sizeof(screen_path) + sizeof(serial_path);
+        if (firmware.script.console_not_serial) {
+            ((uint8_t *)data)[sizeof(screen_path)] = 1;
+        }
         return EFI_SUCCESS;
     }
     return EFI_NOT_FOUND;
 }
 
-// The machine.
-
-struct machine_features machine_features(void) {
-    return firmware.features;
-}
-
-uint64_t machine_ticks(void) {
-    return firmware.ticks += 1000;
-}
-
-bool machine_random(uint64_t *out) {
-    *out = next_random();
-    return firmware.features.random;
-}
-
-uint8_t machine_in(uint16_t port) {
-    if (firmware.serial_absent) {
-        return 0xff;
-    }
-    return port == 0x3ff ? firmware.serial_scratch : firmware.serial_stuck ? 0x00 : 0x60;
-}
-
-void machine_out(uint16_t port, uint8_t value) {
-    if (port == 0x3f8 && firmware.serial_length + 1 < sizeof(firmware.serial)) {
-        firmware.serial[firmware.serial_length++] = (char)value;
-    } else if (port == 0x3ff) {
-        firmware.serial_scratch = value;
-    } else if (port == 0xf4) {
-        firmware.qemu_exit = value;
-    }
-}
-
-void machine_interrupts_off(void) {}
-
-_Noreturn void machine_stop(void) {
-    longjmp(firmware.out, OUTCOME_STOPPED);
-}
-
-void machine_jump_code(uint64_t *begin, uint64_t *end) {
-    *begin = 0x30000123; // an address that nothing else has
-    *end = 0x30000160;
-}
-
-_Noreturn void machine_jump(const struct machine_jump *jump) {
-    firmware.jump = *jump;
-    longjmp(firmware.out, OUTCOME_JUMPED);
-}
+// NOLINTEND(readability-non-const-parameter)
 
 // Setting up.
 

@@ -105,6 +105,16 @@ enum firmware_outcome firmware_run(void);
 // How many pages are in the loader's hands.
 uint64_t firmware_pages_out(void);
 
+// Counts a call of a service; true when the script has it fail. After a refused exit only the calls
+// that say so are allowed, after a successful one none: else the test fails.
+bool firmware_enter(const char *name, bool allowed_at_exit);
+
+// A number from the script's seed.
+uint64_t firmware_random(void);
+
+// The volume that the loader is started from.
+extern EFI_FILE_IO_INTERFACE firmware_volume;
+
 // The embedded kernel.
 extern uint8_t kernel_blob[];
 extern uint64_t kernel_blob_bytes;

@@ -5,8 +5,9 @@ LOADER_OPTIONS := efi/options.c efi/options_parse.c efi/options_badram.c efi/for
 TEST_SOURCES_options := $(LOADER_OPTIONS)
 TEST_SOURCES_loader_text := efi/format.c efi/optiontext.c efi/utf.c
 TEST_SOURCES_paging := efi/layout.c efi/paging.c
-TEST_SOURCES_loader := $(filter-out efi/machine.c efi/runtime.c,$(EFI_SOURCES)) tests/support/firmware.c \
-  tests/support/elf_file.c
-LOADER_HOSTED := $(TEST_SOURCES_loader) tests/unit/test_loader.c
+TEST_SOURCES_loader := $(filter-out efi/machine.c efi/runtime.c,$(EFI_SOURCES)) tests/support/elf_file.c \
+  tests/support/firmware.c tests/support/firmware_files.c tests/support/firmware_machine.c tests/support/loader.c
+TEST_SOURCES_loader_hostile := $(TEST_SOURCES_loader)
+LOADER_HOSTED := $(TEST_SOURCES_loader) tests/unit/test_loader.c tests/unit/test_loader_hostile.c
 $(LOADER_HOSTED:%.c=$(BUILD)/test/%.o): TEST_FLAGS += -DGNU_EFI_USE_MS_ABI -fshort-wchar -isystem $(GNU_EFI) \
   -isystem $(GNU_EFI)/x86_64

@@ -215,10 +215,20 @@ static void spans_cover_ram(void **state) {
     add(&map, EFI_UNACCEPTED, 9 * GIB, 10 * GIB, 15);
     add(&map, 0x80000001, 5 * GIB, 5 * GIB + MIB, 15);
     add(&map, EFI_CONVENTIONAL, 0, 0xa0000, 15);
-    assert_int_equal(spans_of(&map, spans, 40), 4);
-    const struct layout_span expected[] = {
-        {0, 0xa0000}, {0xc0000, 81 * MIB}, {82 * MIB, 83 * MIB}, {4 * GIB, 6 * GIB}};
-    assert_memory_equal(spans, expected, sizeof(expected));
+    add(&map, EFI_RESERVED, 101 * MIB, 110 * MIB, 15); // beside RAM, and partly over it
+    add(&map, EFI_CONVENTIONAL, 90 * MIB, 101 * MIB, 15);
+    add(&map, EFI_ACPI_RECLAIM, 108 * MIB, 112 * MIB, 15);
+    static const struct layout_span expected[] = {
+        {0, 0xa0000, true},          {0xc0000, 81 * MIB, true},     {82 * MIB, 83 * MIB, false},
+        {90 * MIB, 101 * MIB, true}, {101 * MIB, 110 * MIB, false}, {110 * MIB, 112 * MIB, true},
+        {4 * GIB, 6 * GIB, true},
+    };
+    assert_int_equal(spans_of(&map, spans, 40), 7);
+    for (size_t i = 0; i < 7; i++) {
+        assert_int_equal(spans[i].begin, expected[i].begin);
+        assert_int_equal(spans[i].end, expected[i].end);
+        assert_int_equal(spans[i].ram, expected[i].ram);
+    }
 }
 
 static void spans_of_nonsense(void **state) {
@@ -265,7 +275,8 @@ static void random_spans(void **state) {
         for (size_t i = 0; i < count; i++) {
             assert_true(spans[i].begin < spans[i].end);
             assert_true((spans[i].begin | spans[i].end) % PAGE_SIZE == 0);
-            assert_true(i == 0 || spans[i].begin > spans[i - 1].end);
+            assert_true(i == 0 || spans[i].begin > spans[i - 1].end ||
+                        (spans[i].begin == spans[i - 1].end && spans[i].ram != spans[i - 1].ram));
         }
         for (uint64_t p = 256; p < 512; p++) {
             bool in = false;
