@@ -10,8 +10,8 @@
 //        +-------+-----------------------+--> released       reader of tables uses from then on
 //
 // Two calls, in this order:
-//   acpi_find     before the boot allocator carves anything: reads tables, and takes pages of usable
-//                 or loader memory that hold any out of the map, so that nobody is given them
+//   acpi_find     before the boot allocator carves anything: reads tables, and takes pages of
+//                 usable or loader memory that hold any out of the map, so that nobody gets them
 //   acpi_reclaim  once there is a page allocator: audit, copy, release
 // In between and afterwards acpi_next_pin says which pages of boot-services or loader memory must
 // stay, because something lies there that is not ours to move.
@@ -142,10 +142,10 @@ struct acpi {
 // O(bytes of tables + tables²).
 void acpi_find(struct acpi *acpi, const struct acpi_input *input, struct memmap *map);
 
-// Audits all MEMORY_ACPI regions, copies the tables, points every reader at the copies and gives the
-// pages to `allocator` and the class MEMORY_USABLE in the map. When that cannot be done (told to
-// keep, no tables, no memory for the copies, a table that changed) everything stays where it is and
-// `acpi->kept` says why. Panics when the allocator's free count does not rise by exactly the
+// Audits all MEMORY_ACPI regions, copies the tables, points every reader at the copies and gives
+// the pages to `allocator` and the class MEMORY_USABLE in the map. When that cannot be done (told
+// to keep, no tables, no memory for the copies, a table that changed) everything stays where it is
+// and `acpi->kept` says why. Panics when the allocator's free count does not rise by exactly the
 // reclaimed pages.  O(pages + tables²).
 void acpi_reclaim(struct acpi *acpi, struct page_allocator *allocator);
 
@@ -160,8 +160,8 @@ struct acpi_pin {
 // all could be recorded the whole range is pinned.  O(tables + data).
 bool acpi_next_pin(const struct acpi *acpi, paddr_t begin, paddr_t end, struct acpi_pin *pin);
 
-// A good table, where it lies now, and its length; NULL when there is none. `instance` counts from 0
-// among tables of one signature.  O(tables).
+// A good table, where it lies now, and its length; NULL when there is none. `instance` counts from
+// 0 among tables of one signature.  O(tables).
 const uint8_t *acpi_table(const struct acpi *acpi, const char *signature, unsigned instance,
                           uint32_t *length);
 

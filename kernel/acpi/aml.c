@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The two things that are needed from AML without an interpreter: the sleep types of S5, and the
-// memory that AML reads and writes. Both are searched for byte by byte; anything that deviates is no
-// match, and the search goes on behind it (encoding: ACPI 6.5, 20.2).
+// memory that AML reads and writes. Both are searched for byte by byte; anything that deviates is
+// no match, and the search goes on behind it (encoding: ACPI 6.5, 20.2).
 //
 // Sleep types: firmware states them as   Name (_S5_, Package (n) { a, b, … })   with constant
 // integers: NameOp, the name (with or without a root prefix), PackageOp, its length, the number of

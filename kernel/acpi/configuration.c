@@ -2,9 +2,9 @@
 // The firmware's configuration tables (UEFI 2.10, section 4.6): what each is, how long, and whether
 // anybody needs it once boot services are gone.
 //
-// A table's length comes from its own header where it has one; its pages are pinned. One that is not
-// known, or has no header, pins the rest of the page that it begins in: nobody can say how long it
-// is. Tables that only the firmware used before the exit pin nothing.
+// A table's length comes from its own header where it has one; its pages are pinned. One that is
+// not known, or has no header, pins the rest of the page that it begins in: nobody can say how long
+// it is. Tables that only the firmware used before the exit pin nothing.
 #include "internal.h"
 
 #include <string.h>

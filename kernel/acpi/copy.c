@@ -2,10 +2,11 @@
 // Copies the tables into pages of the page allocator and builds a new RSDP and XSDT over them.
 //
 // The tables are packed, largest first, into as few blocks as follow from their sizes: the first
-// block is the largest power of two that they fill, the next the largest that the rest fills. A copy
-// is taken of bytes that were verified a moment before, compared with them, and verified again; then
-// the FADT's pointers to the DSDT, the XSDT and the RSDP are made new. The FACS stays where it is,
-// so pointers to it are right as they are. All or nothing: a failure frees every block.
+// block is the largest power of two that they fill, the next the largest that the rest fills. A
+// copy is taken of bytes that were verified a moment before, compared with them, and verified
+// again; then the FADT's pointers to the DSDT, the XSDT and the RSDP are made new. The FACS stays
+// where it is, so pointers to it are right as they are. All or nothing: a failure frees every
+// block.
 //
 //   C1  a copy equals its original but for the FADT's two pointers and checksum
 //                                                               copies_equal_their_originals
@@ -91,7 +92,8 @@ struct packing {
     uint64_t rest; // bytes that have no place yet
 };
 
-// A place for `bytes` bytes in a block that has room, or in a new one; address 0 when there is none.
+// A place for `bytes` bytes in a block that has room, or in a new one; address 0 when there is
+// none.
 static paddr_t place(struct packing *packing, uint64_t bytes) {
     struct acpi *acpi = packing->acpi;
     uint64_t room = room_of(bytes);

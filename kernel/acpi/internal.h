@@ -123,8 +123,8 @@ bool signature_is(const uint8_t *bytes, const char *signature);
 
 // data.c
 
-// Records that `bytes` bytes at `address` are `name`, to be kept; 0 bytes: nobody knows, so the rest
-// of its page. NULL when there is no room.
+// Records that `bytes` bytes at `address` are `name`, to be kept; 0 bytes: nobody knows, so the
+// rest of its page. NULL when there is no room.
 struct acpi_data *acpi_add_data(struct acpi *acpi, const char *name, uint64_t address,
                                 uint64_t bytes);
 // A finding when it lies in usable or loader memory, whose pages are then taken out of the map.

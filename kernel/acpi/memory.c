@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Reading physical memory that the firmware points to, and only where its own map names memory.
 //
-// The same places are readable that the loader's direct map covers: RAM, reserved memory that can be
-// cached, and the BIOS area of old, in which tables are found that no map names.
+// The same places are readable that the loader's direct map covers: RAM, reserved memory that can
+// be cached, and the BIOS area of old, in which tables are found that no map names.
 //
 //   M1  acpi_bytes never returns a pointer to a byte that is not readable
 //                                                               unnamed_memory_is_not_read

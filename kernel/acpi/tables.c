@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The walk: RSDP, then XSDT or RSDT, then every table that it names, then the DSDT.
 //
-// ACPI 6.5, 5.2.5 to 5.2.9. There is no recursion: a root table's entries are tables, whatever their
-// signature, and a table is recorded once, so nothing can go round in a circle. All of it reads
-// firmware's memory and writes none.
+// ACPI 6.5, 5.2.5 to 5.2.9. There is no recursion: a root table's entries are tables, whatever
+// their signature, and a table is recorded once, so nothing can go round in a circle. All of it
+// reads firmware's memory and writes none.
 //
 //   T1  a table is good only when its length lies in readable memory and its bytes add up to 0
 //                                                               each_flipped_byte_is_noticed

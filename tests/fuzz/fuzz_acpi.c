@@ -2,10 +2,10 @@
 // Any bytes at all as the firmware's memory: nothing outside what the map names is read, and what
 // always holds after finding and reclaiming holds.
 //
-// Input: a byte of flags, a count of configuration tables, 5 bytes for each (which GUID, where), and
-// then the memory itself: ACPI reclaim memory first, its first bytes the RSDP, then boot services',
-// then loader's. With the first flag the checksums of the tables that an XSDT names are made good,
-// so that what lies behind them is reached.
+// Input: a byte of flags, a count of configuration tables, 5 bytes for each (which GUID, where),
+// and then the memory itself: ACPI reclaim memory first, its first bytes the RSDP, then boot
+// services', then loader's. With the first flag the checksums of the tables that an XSDT names are
+// made good, so that what lies behind them is reached.
 #include "../../kernel/acpi/acpi.h"
 
 #include <host/host.h>

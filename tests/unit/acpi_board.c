@@ -101,13 +101,16 @@ void board_seal_rsdp(uint64_t address) {
     }
 }
 
+// Revision, checksum, and who made the table.
+static const char identity[28] = "\x01\x00STRATATESTDATA\x01\x00\x00\x00TEST\x01\x00\x00";
+
 void board_table(uint64_t address, const char *signature, uint32_t length) {
     uint8_t *bytes = board_at(address);
     for (unsigned i = 0; i < 4; i++) {
         bytes[i] = (uint8_t)signature[i];
     }
     board_put(address + 4, length, 4);
-    memcpy(bytes + 8, "\x01\x00STRATATESTDATA\x01\x00\x00\x00TEST\x01\x00\x00\x00", 28);
+    memcpy(bytes + 8, identity, sizeof(identity));
     for (uint32_t i = 36; i < length; i++) {
         bytes[i] = (uint8_t)(i * 7 + address / PAGE_SIZE);
     }
