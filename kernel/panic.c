@@ -107,3 +107,10 @@ void port_log(enum port_level level, const char *format, ...) {
     log_vprintf(&strata.log, level, format, arguments);
     va_end(arguments);
 }
+
+const char *port_code_name(uint32_t offset, uint32_t *into) {
+    uint64_t within;
+    const char *name = symbol_find(&symbol_table_kernel, offset, &within);
+    *into = name != NULL ? (uint32_t)within : 0;
+    return name;
+}

@@ -33,4 +33,11 @@ $(BUILD)/host/strata-map: $(MAP_TOOL_SOURCES:%.c=$(BUILD)/host/%.o) $(BUILD)/hos
 	$(call say,LINK,$@)
 	$(Q)$(CC_HOST) -o $@ $^
 
-all: $(BUILD)/host/libstrata-mm.a $(BUILD)/host/strata-map
+# strata-replay: does again what a page allocator did, from a recording.
+REPLAY_SOURCES := $(sort $(wildcard mm/host/strata-replay/*.c))
+$(BUILD)/host/mm/host/strata-replay/%.o: HOST_DEFINES = -DSTRATA_VERSION='"$(STRATA_VERSION)"'
+$(BUILD)/host/strata-replay: $(REPLAY_SOURCES:%.c=$(BUILD)/host/%.o) $(BUILD)/host/libstrata-mm.a
+	$(call say,LINK,$@)
+	$(Q)$(CC_HOST) -o $@ $^
+
+all: $(BUILD)/host/libstrata-mm.a $(BUILD)/host/strata-map $(BUILD)/host/strata-replay

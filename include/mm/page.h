@@ -77,6 +77,9 @@ enum page_state {
     PAGE_STATE_METADATA,  // the allocator's own
 };
 
+// "unmanaged", "free", … : stable, used in records.
+const char *page_state_name(enum page_state state);
+
 struct page_info {
     enum page_state state;
     pfn_t block;    // first frame of the block that the frame lies in, when free or allocated

@@ -26,6 +26,9 @@
 //       (Tests longjmp out.)
 //   void port_log(enum port_level level, const char *format, ...);
 //       A line for people. No newline at the end.
+//   const char *port_code_name(uint32_t offset, uint32_t *into);
+//       The function that the code at port_text() + offset belongs to, and how far into it; NULL
+//       when that is not known.
 #pragma once
 
 #include <strata/types.h>
@@ -35,5 +38,6 @@ enum port_level { PORT_ERROR, PORT_WARNING, PORT_INFO, PORT_DEBUG };
 _Noreturn void port_panic(const char *format, ...) __attribute__((format(printf, 1, 2), cold));
 void port_log(enum port_level level, const char *format, ...)
     __attribute__((format(printf, 2, 3), cold));
+const char *port_code_name(uint32_t offset, uint32_t *into);
 
 #include <strata_port.h>

@@ -11,6 +11,7 @@
 #include <mm/ledger.h>
 #include <mm/memmap.h>
 #include <mm/page.h>
+#include <mm/watch.h>
 #include <strata/text.h>
 
 // "Conventional", "Boot services data", …; "unknown" for a number that the specification does not
@@ -31,6 +32,16 @@ void report_ledger(struct text *out, const struct ledger *ledger);
 void report_frame(struct text *out, const struct page_info *info);
 void report_refusal(struct text *out, const struct page_refusal *refusal);
 
+// Who called, as text in a line: "function+0x1c", "text+0x1234" when the function is not known, or
+// "unknown" for 0.
+void report_caller(struct text *out, uint32_t caller);
+// What page_sites found, a line each.
+void report_sites(struct text *out, const struct page_site *sites, size_t count,
+                  const struct page_site *rest);
+// What a watch does now. NULL: nobody watches.
+void report_failures(struct text *out, const struct page_watch *watch);
+void report_trace(struct text *out, const struct page_watch *watch);
+
 // Records.
 //   {"record":"efi","index":0,"type":7,"name":"Conventional","start":"0x…","pages":159,
 //    "attributes":"0x…"}   (one line)
@@ -45,3 +56,18 @@ void record_regions(struct text *out, const struct memmap *map);
 void record_findings(struct text *out, const struct memmap *map);
 void record_buddy(struct text *out, struct page_allocator *allocator);
 void record_ledger(struct text *out, const struct ledger *ledger);
+
+// A recording (mm/watch.h), which strata-replay reads: `trace`, how everything was at its start,
+// and the last events, of which `trace-end` has the number. Sections that are not there were
+// absent, frames that no run names were not the allocator's. A run of free frames has order 0.
+//   {"record":"trace","sections":4,"recorded":14,"kept":14,"below_16m":0,"below_4g":0,"atomic":0}
+//   {"record":"trace-section","index":0,"state":"split","span":262144,"own_metadata":false}
+//   {"record":"trace-section","index":1,"state":"taken","as":"allocated","owner":"dma"}
+//   {"record":"trace-run","start":"0x…","blocks":12,"state":"allocated","order":0,"owner":"slab"}
+//   {"record":"trace-event","sequence":1,"operation":"alloc","status":"ok","start":"0x…","pages":8,
+//    "order":3,"owner":"slab","ceiling":"0x…","cpu":0,"caller":"function+0x1c"}   (one line)
+//   {"record":"trace-end","events":14}
+// All events have `start` and `pages`: what was given out, or what the call is about; beside them
+// alloc has `order`, `owner`, `ceiling` and `"atomic":true`, free `order` and `owner`, contig
+// `owner`, `ceiling`, `align` and `boundary` (bytes). `"injected":true`: it was made to fail.
+void record_trace(struct text *out, const struct page_watch *watch);

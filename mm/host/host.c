@@ -55,6 +55,12 @@ void port_panic(const char *format, ...) {
     abort();
 }
 
+// A hosted program does not carry its symbols.
+const char *port_code_name(uint32_t offset, uint32_t *into) {
+    (void)offset, (void)into;
+    return NULL;
+}
+
 void port_log(enum port_level level, const char *format, ...) {
     if (level > host_log_level) {
         return;

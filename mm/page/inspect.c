@@ -12,6 +12,13 @@ const char *section_kind_name(enum section_kind kind) {
     return kind < sizeof(names) / sizeof(names[0]) ? names[kind] : "?";
 }
 
+const char *page_state_name(enum page_state state) {
+    static const char *const names[] = {
+        "unmanaged", "free", "allocated", "cached", "reserved", "bad", "metadata",
+    };
+    return state < sizeof(names) / sizeof(names[0]) ? names[state] : "?";
+}
+
 enum page_state page_special_state(uint8_t state) {
     return state == STATE_CACHED      ? PAGE_STATE_CACHED
            : state == STATE_CACHED_2M ? PAGE_STATE_CACHED

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+TEST_SOURCES_replay := tests/unit/world.c $(filter-out %/main.c,$(REPLAY_SOURCES))
