@@ -30,6 +30,7 @@ static void expect_map(const char *text, enum map_format format, size_t count) {
     }
     assert_int_equal(status, MAP_READ_OK);
     assert_int_equal(reading.format, format);
+    assert_non_null(map_format_name(format));
     assert_int_equal(reading.count, count);
 }
 
@@ -271,6 +272,12 @@ static void wrong_linux_lines(void **state) {
                  "1:39: expected an end at or above the start, found \"fff]\"");
     expect_error("efi: mem00: [MMIO|UC] range=[0x0-0xfff] (2 pages)",
                  "1:42: expected as many pages as the range has, found \"2 pages)\"");
+    expect_error("efi: mem00: [MMIO|attr=0xyz]",
+                 "1:26: expected attributes in hexadecimal, found \"yz]\"");
+    expect_error("efi: mem00: [MMIO|UC|\r",
+                 "1:23: expected an attribute, such as WB, found the end of the line");
+    expect_error("efi: mem00: [MMIO|UC] range=[0x0-0xz",
+                 "1:36: expected an end in hexadecimal, found \"z\"");
     expect_error("efi: mem00: type=7; attr=0xf", "1:19: expected \",\", found \"; attr=0xf\"");
     expect_error("efi: mem00: type=4294967296, attr=0xf",
                  "1:18: expected a memory type, such as 7, found \"4294967296, attr=0xf\"");
@@ -291,6 +298,13 @@ static void wrong_table_lines(void **state) {
                  "1:62: expected attributes in hexadecimal, found the end of the line");
     expect_error("Available  0000000000000000-000000000009FFFF 00000000000000A0 000000000000000F x",
                  "1:80: expected the end of the line, found \"x\"");
+    expect_error("Available  0000000000000000-11111111111111111 00000000000000A0",
+                 "1:29: expected an end in hexadecimal, found \"11111111111111111 00\"");
+    expect_error("CONVENTIONAL     11111111111111111-00000000000a0000 WB",
+                 "1:18: expected a start in hexadecimal, found \"11111111111111111-00\"");
+    expect_error("CONVENTIONAL     0000000000000000-00000000000a0000 WB||UC",
+                 "1:55: expected an attribute, such as WB, found \"|UC\"");
+    expect_error("MemoryMap,MMIO,", "1:11: expected \"\"\", found \"MMIO,\"");
     expect_error("CONVENTIONAL     0000000000000000-00000000000a0000 WB|XY",
                  "1:55: expected an attribute, such as WB, found \"XY\"");
     expect_error("CONVENTIONAL     0000000000000000-00000000000a0001 WB",
@@ -331,6 +345,7 @@ static void wrong_records(void **state) {
     expect_error("{\"record\":\"efi\",\"type\":7",
                  "1:25: expected \",\" or \"}\", found the end of "
                  "the line");
+    expect_error("{\"a\":{\"record\":\"efi\",\"type\" 7", "1:29: expected \":\", found \"7\"");
     expect_error("{\"record\":\"efi\",type:7", "1:17: expected \"\"\", found \"type:7\"");
     expect_error("{\"record\":\"efi\",\"name\":[\"x", "1:27: expected \"\"\", found the end of the "
                                                       "line");

@@ -235,6 +235,41 @@ static void a_hundred_thousand_descriptors(void **state) {
     free(entries);
 }
 
+// The most regions that can come of a map: every descriptor misaligned, with edges of its own, and
+// claims that cut another into pieces.
+static void the_promised_storage_is_enough(void **state) {
+    (void)state;
+    enum { COUNT = 300, CLAIMS = 300 };
+    struct efi_descriptor entries[COUNT + 1];
+    struct memmap_claim claims[CLAIMS];
+    for (size_t i = 0; i < COUNT; i++) {
+        entries[i] = (struct efi_descriptor){
+            .type = EFI_ACPI_RECLAIM,
+            .physical_start = GIB + 8 * i * PAGE_SIZE + 2048,
+            .pages = 4,
+            .attributes = 0xf,
+        };
+        claims[i] = (struct memmap_claim){
+            .begin = paddr(16 * MIB + 8 * i * PAGE_SIZE),
+            .end = paddr(16 * MIB + 8 * i * PAGE_SIZE + 1),
+            .class = MEMORY_KERNEL,
+        };
+    }
+    entries[COUNT] = (struct efi_descriptor){
+        .type = EFI_CONVENTIONAL, .pages = 64 * MIB / PAGE_SIZE, .attributes = 0xf};
+    struct memmap_input input = {.map = {entries, sizeof(entries), sizeof(entries[0]), 1},
+                                 .claims = claims,
+                                 .claim_count = CLAIMS};
+    struct memmap map;
+    void *room;
+    const char *wrong = oracle_compare(&input, &map, &room);
+    if (wrong != NULL) {
+        fail_msg("%s", wrong);
+    }
+    assert_int_equal(map.region_count, 3 * COUNT + 2 * CLAIMS + 2);
+    free(room);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_short_stride_is_refused),
@@ -248,6 +283,7 @@ int main(void) {
         cmocka_unit_test(the_check_names_what_is_broken),
         cmocka_unit_test(findings_beyond_the_room_are_counted),
         cmocka_unit_test(names_exist),
+        cmocka_unit_test(the_promised_storage_is_enough),
         cmocka_unit_test(a_hundred_thousand_descriptors),
     };
     return cmocka_run_group_tests_name("memmap", tests, NULL, NULL);

@@ -80,6 +80,24 @@ static void findings_are_sentences(void **state) {
               "  and 2 more that there was no room for\n");
 }
 
+// Those that the ACPI code makes: it knows the tables, this code the words.
+static void findings_about_tables_are_sentences(void **state) {
+    (void)state;
+    static const struct finding findings[] = {
+        {.rule = FINDING_BAD_CHECKSUM, .name = "FACP", .begin = 0x1000, .end = 0x10f4},
+        {.rule = FINDING_BAD_TABLE, .name = "SSDT", .begin = 0x2000, .end = 0x2024, .detail = 7},
+        {.rule = FINDING_BAD_TABLE, .begin = 0x3000, .end = 0x3000},
+    };
+    for (size_t i = 0; i < 3; i++) {
+        finding_print(&out.text, &findings[i]);
+        text_puts(&out.text, "\n");
+    }
+    assert_string_equal(text,
+                        "table FACP [0x1000, 0x10f4) has a wrong checksum\n"
+                        "table SSDT at 0x2000 cannot be the 7 bytes long that it says: not used\n"
+                        "a table at 0x3000 does not lie in memory that the map names: not used\n");
+}
+
 static void no_findings_is_said(void **state) {
     (void)state;
     map.finding_count = 0;
@@ -123,6 +141,7 @@ int main(void) {
         cmocka_unit_test_setup(the_map_reads_like_linux, convert),
         cmocka_unit_test_setup(regions_are_listed_and_summed, convert),
         cmocka_unit_test_setup(findings_are_sentences, convert),
+        cmocka_unit_test_setup(findings_about_tables_are_sentences, convert),
         cmocka_unit_test_setup(no_findings_is_said, convert),
         cmocka_unit_test_setup(records_are_json, convert),
         cmocka_unit_test_setup(attributes_have_names, convert),

@@ -127,7 +127,6 @@ static bool find_record(struct cursor *cursor) {
         if (!take_optional(&ahead, "{")) {
             continue;
         }
-        cursor->at++;
         skip_blanks(&ahead);
         if (!take_optional(&ahead, "\"record\"")) {
             continue;
@@ -135,6 +134,7 @@ static bool find_record(struct cursor *cursor) {
         skip_blanks(&ahead);
         take_optional(&ahead, ":");
         skip_blanks(&ahead);
+        take_optional(cursor, "{");
         return looking_at(&ahead, "\"efi\"");
     }
     return false;
