@@ -26,7 +26,26 @@ static uint64_t take(struct loader *loader, struct layout_span span) {
     return pages;
 }
 
+static void expand_patterns(struct loader *loader) {
+    struct boot_options *options = &loader->options.boot;
+    for (uint32_t i = 0; i < loader->options.pattern_count; i++) {
+        const struct badram_pattern *pattern = &loader->options.patterns[i];
+        uint32_t before = options->badram_count;
+        struct badram_left left = badram_expand(options, pattern, &loader->map);
+        say(loader, BOOT_LOG_INFO, "badram: " X64 "," X64 " names %u ranges of RAM",
+            pattern->address, pattern->mask, options->badram_count - before);
+        if (left.places != 0) {
+            say(loader, BOOT_LOG_ERROR,
+                "badram: " X64 "," X64 " names " U64 " more, " U64 " pages, from " X64
+                " on: there is room for %u ranges in all, SO THESE STAY IN USE",
+                pattern->address, pattern->mask, left.places, left.pages, left.first,
+                BOOT_BADRAM_MAX);
+        }
+    }
+}
+
 EFI_STATUS badram_take(struct loader *loader) {
+    expand_patterns(loader);
     const struct boot_options *options = &loader->options.boot;
     uint64_t named = 0, taken = 0;
     for (uint32_t i = 0; i < options->badram_count; i++) {

@@ -10,12 +10,16 @@
 // option never stops a boot. Of an option given twice the later counts. Pure.
 #pragma once
 
+#include "badram_pattern.h"
 #include <strata/boot.h>
 
 #define OPTIONS_KERNEL_MAX 200
 
 struct options {
     struct boot_options boot;
+    // What badram= names beside boot.badram, to be found in the firmware's map (badram_expand).
+    struct badram_pattern patterns[BOOT_BADRAM_MAX];
+    uint32_t pattern_count;
     char kernel[OPTIONS_KERNEL_MAX]; // a file instead of the embedded kernel; "" for that
 };
 

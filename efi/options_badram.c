@@ -7,19 +7,19 @@
 //                                     bad is what equals the address in the mask's bits
 //
 // Several are separated by commas. A number is decimal or 0x…, with K, M, G or T behind it or not.
-// A pair of numbers of at most 32 bits is a pattern of 32 bits: its mask is extended with ones.
-// Ranges are rounded outward to whole pages.
+// Ranges are rounded outward to whole pages. A pair that names a single place is a range; one that
+// names many waits for the firmware's map (badram_pattern.h).
 #include "options_parse.h"
 
 #include <string.h>
-
-#define PHYSICAL_LIMIT (UINT64_C(1) << 52) // no CPU addresses more
 
 struct list {
     struct parser *parser;
     const char *at, *end;
     struct boot_badram ranges[BOOT_BADRAM_MAX];
     uint32_t count;
+    struct badram_pattern patterns[BOOT_BADRAM_MAX];
+    uint32_t pattern_count;
 };
 
 static int digit_of(char c) {
@@ -86,7 +86,7 @@ static bool add(struct list *list, const char *at, uint64_t begin, uint64_t byte
         parser_wrong(list->parser, at, "badram: the range is empty");
         return false;
     }
-    if (begin >= PHYSICAL_LIMIT || bytes > PHYSICAL_LIMIT - begin) {
+    if (begin >= BADRAM_PHYSICAL_LIMIT || bytes > BADRAM_PHYSICAL_LIMIT - begin) {
         parser_wrong(list->parser, at, "badram: the range ends beyond what a CPU can address");
         return false;
     }
@@ -101,22 +101,20 @@ static bool add(struct list *list, const char *at, uint64_t begin, uint64_t byte
     return true;
 }
 
-// Adds what an address and a mask say: 2^n ranges for n clear bits above the mask's lowest one.
 static bool add_pattern(struct list *list, const char *at, uint64_t address, uint64_t mask) {
-    if (address <= UINT32_MAX && mask <= UINT32_MAX) {
-        mask |= ~(uint64_t)UINT32_MAX;
+    struct badram_pattern pattern = badram_pattern(address, mask);
+    if (badram_is_range(&pattern)) {
+        return add(list, at, pattern.address, badram_place_bytes(&pattern));
     }
-    mask |= ~(PHYSICAL_LIMIT - 1); // there is nothing above to enumerate
-    mask &= ~(PAGE_SIZE - 1);
-    uint64_t block = mask & -mask;
-    uint64_t varying = ~mask & ~(block - 1);
-    uint64_t bits = 0;
-    do {
-        if (!add(list, at, (address & mask) | bits, block)) {
-            return false;
-        }
-        bits = (bits - varying) & varying; // the next subset of the varying bits
-    } while (bits != 0);
+    if (pattern.address >= BADRAM_PHYSICAL_LIMIT) {
+        parser_wrong(list->parser, at, "badram: the pattern lies beyond what a CPU can address");
+        return false;
+    }
+    if (list->pattern_count == BOOT_BADRAM_MAX) {
+        parser_wrong(list->parser, at, "badram: more than %u patterns", BOOT_BADRAM_MAX);
+        return false;
+    }
+    list->patterns[list->pattern_count++] = pattern;
     return true;
 }
 
@@ -150,7 +148,7 @@ static bool take_item(struct list *list) {
 
 bool badram_apply(struct parser *parser, const struct word *word) {
     struct list list = {
-        .parser = parser, .at = word->value, .end = word->value + word->value_length, .count = 0};
+        .parser = parser, .at = word->value, .end = word->value + word->value_length};
     for (;;) {
         if (!take_item(&list)) {
             return false;
@@ -168,5 +166,7 @@ bool badram_apply(struct parser *parser, const struct word *word) {
     memset(options->badram, 0, sizeof(options->badram));
     memcpy(options->badram, list.ranges, list.count * sizeof(list.ranges[0]));
     options->badram_count = list.count;
+    memcpy(parser->options->patterns, list.patterns, list.pattern_count * sizeof(list.patterns[0]));
+    parser->options->pattern_count = list.pattern_count;
     return true;
 }

@@ -128,3 +128,39 @@ def test_retiring_by_hand(uboot):
     assert "no memory" in session.command("badram 0xf0000000000")
     assert "[0x2000000, 0x2003000), 3 pages, retired" in session.command("badram")
     sound(session)
+
+
+def bad_regions(session):
+    return re.findall(r"^  bad +\[0x0*([0-9a-f]+), 0x0*([0-9a-f]+)\)", session.command("regions"), re.MULTILINE)
+
+
+@pytest.mark.parametrize("value, regions", [
+    ("64K$0x2000000", [("2000000", "2010000")]),
+    ("0x2000000-0x2010000", [("2000000", "2010000")]),
+    ("0x2000000,0xffff0000", [("2000000", "2010000")]),
+    ("0x2000123,0xffeff000", [("2000000", "2001000"), ("2100000", "2101000")]),
+    ("4K$32M,0x2080000-0x2081000,0x2100000,0xffeff000",
+     [("2000000", "2001000"), ("2080000", "2081000"), ("2100000", "2101000")]),
+])
+@pytest.mark.parametrize("firmware", ["uboot", pytest.param("ovmf", marks=pytest.mark.matrix)])
+def test_named_bad_memory_is_never_used(request, firmware, value, regions):
+    start = request.getfixturevalue(firmware)
+    session = start(f"badram={value}") if firmware == "uboot" else start(options=f"badram={value}")
+    found = bad_regions(session)
+    assert set(regions) <= set(found)
+    if "0xffeff000" not in value:
+        assert found == regions
+    for begin, end in regions:
+        assert "not free" in session.command(f"reserve 0x{begin} 0x{end}")
+        assert "not retired" in session.command(f"badram 0x{begin}")
+    assert account(session, "bad") == sum(int(end, 16) - int(begin, 16) for begin, end in found)
+    assert "named by the firmware or by badram=" in session.command("badram")
+    sound(session)
+
+
+def test_more_bad_memory_than_there_is_room_for(uboot):
+    session = uboot("badram=0x2001000,0xfff01000")
+    assert re.search(r"error: badram: .* names 64 more, 64 pages, from 0x2081000 on: there is room for 64 ranges in all, "
+                     "SO THESE STAY IN USE", session.text)
+    assert account(session, "bad") == 64 * 4096
+    sound(session)

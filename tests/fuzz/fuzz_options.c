@@ -34,6 +34,15 @@ static void check(const struct options *options) {
             abort();
         }
     }
+    if (options->pattern_count > BOOT_BADRAM_MAX) {
+        abort();
+    }
+    for (uint32_t i = 0; i < options->pattern_count; i++) {
+        const struct badram_pattern *pattern = &options->patterns[i];
+        if (pattern->mask % PAGE_SIZE != 0 || (pattern->address & ~pattern->mask) != 0) {
+            abort();
+        }
+    }
     if (strlen(boot->run) >= sizeof(boot->run) || strlen(boot->text) >= sizeof(boot->text) ||
         strlen(options->kernel) >= sizeof(options->kernel)) {
         abort();

@@ -237,6 +237,11 @@ static void badram_expect(const char *text, const char *ranges) {
         snprintf(out + length, sizeof(out) - length, "%lx-%lx ", range->begin.value,
                  range->end.value);
     }
+    for (uint32_t i = 0; i < result.options.pattern_count; i++) {
+        const struct badram_pattern *pattern = &result.options.patterns[i];
+        size_t length = strlen(out);
+        snprintf(out + length, sizeof(out) - length, "%lx&%lx ", pattern->address, pattern->mask);
+    }
     assert_string_equal(out, ranges);
 }
 
@@ -248,9 +253,11 @@ static void badram_forms(void **state) {
     badram_expect("badram=2$4095", "0-2000 "); // rounded outward
     badram_expect("badram=0x12340000,0xffff0000", "12340000-12350000 ");
     badram_expect("badram=0x12345678,0xfffffffc", "12345000-12346000 ");
-    badram_expect("badram=0x3000,0xffff7000", "3000-4000 b000-c000 ");
-    badram_expect("badram=0x1000,0xfffe7000,4K$0",
-                  "1000-2000 9000-a000 11000-12000 19000-1a000 0-1000 ");
+    badram_expect("badram=0x7ddf0000,0xffffc000", "7ddf0000-7ddf4000 ");
+    badram_expect("badram=0x1000,0", "0-100000000 ");
+    badram_expect("badram=0x3000,0xffff7000", "3000&ffffffffffff7000 ");
+    badram_expect("badram=0x1000,0xfffe7000,4K$0,0x1fff,0xfffffe7fff",
+                  "0-1000 1000&fffffffffffe7000 1000&fff000fffffe7000 ");
     // More than 32 bits: the mask is taken as it is.
     badram_expect("badram=0x812345000,0xfffffffffffff000", "812345000-812346000 ");
     badram_expect("badram=0x800000000,0xfffffffff00000", "800000000-800100000 ");
@@ -276,7 +283,10 @@ static void badram_mistakes(void **state) {
            "f:1:8: badram: the range ends beyond what a CPU can address\n");
     expect("badram=0xffffffffffffffff$0xfff",
            "f:1:8: badram: the range ends beyond what a CPU can address\n");
-    expect("badram=0,0xff801000", "f:1:8: badram: more than 64 ranges\n");
+    expect("badram=0x8010000000000000,0x8010000000001000",
+           "f:1:8: badram: the pattern lies beyond what a CPU can address\n");
+    expect("badram=0x8010000000000000,0xfff0000000000000",
+           "f:1:8: badram: the range ends beyond what a CPU can address\n");
     struct result result = parse(OPTIONS_FILE, "badram=4K$1M badram=4K$2M,oops");
     assert_int_equal(result.options.boot.badram_count, 1); // a mistake changes nothing
     assert_int_equal(result.options.boot.badram[0].begin.value, MIB);
@@ -296,6 +306,17 @@ static void badram_is_full_at_64(void **state) {
     result = parse(OPTIONS_FILE, text);
     assert_non_null(strstr(result.reports, "badram: more than 64 ranges"));
     assert_int_equal(result.options.boot.badram_count, 0);
+    strcpy(text, "badram=0,0xfff7f000");
+    for (unsigned i = 1; i < 64; i++) {
+        sprintf(text + strlen(text), ",%uM,0xfff7f000", i);
+    }
+    result = parse(OPTIONS_FILE, text);
+    assert_string_equal(result.reports, "");
+    assert_int_equal(result.options.pattern_count, 64);
+    memcpy(text + strlen(text), ",1G,0xfff7f000", 15);
+    result = parse(OPTIONS_FILE, text);
+    assert_non_null(strstr(result.reports, "badram: more than 64 patterns"));
+    assert_int_equal(result.options.pattern_count, 0);
 }
 
 static void help_names_all(void **state) {
