@@ -10,11 +10,12 @@ $(BENCH): $(BENCH_SOURCES:%.c=$(BUILD)/host/%.o) $(BUILD)/host/libstrata-mm.a
 
 REPEATS ?= 9
 ROWS ?=
+ONLY ?=
 PAGES ?= huge
 .PHONY: bench
-bench: $(BENCH) ## page allocators side by side: a table, build/bench.json and .svg (ROWS=, REPEATS=9, PAGES=small)
-	$(Q)$(BENCH) --repeats $(REPEATS) --rows '$(ROWS)' $(if $(filter small,$(PAGES)),--small-pages) \
-	  --json $(BUILD)/bench.json
+bench: $(BENCH) ## page allocators side by side: a table, build/bench.json and .svg (ROWS= ONLY= REPEATS= PAGES=small)
+	$(Q)$(BENCH) --repeats $(REPEATS) --rows '$(ROWS)' --only '$(ONLY)' \
+	  $(if $(filter small,$(PAGES)),--small-pages) --json $(BUILD)/bench.json
 	$(Q)$(PYTHON) tests/bench/plot.py $(BUILD)/bench.json $(BUILD)/bench.svg
 
 .PHONY: bench-kernel

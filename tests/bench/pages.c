@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Strata's page allocator beside four others, in one program, in one run.
 //
-//   pages [--rows WORDS] [--repeats N] [--json FILE] [--small-pages] [--quick]
+//   pages [--rows WORDS] [--only WORDS] [--repeats N] [--json FILE] [--small-pages] [--quick]
 //
 // First everybody is checked against an oracle. Then each scenario runs as often as wanted, all
 // contestants in turn, another one first each time, pinned to one CPU. Times are CPU time of the
@@ -28,13 +28,15 @@ const struct contestant *const contestants[CONTESTANT_COUNT_] = {
 
 struct options {
     const char *rows; // words, each part of a row's id; NULL: all
+    const char *only; // words, each part of a contestant's id; NULL: all
     const char *json;
     unsigned repeats;
     bool quick;
 };
 
 static _Noreturn void usage(void) {
-    fputs("usage: pages [--rows WORDS] [--repeats N] [--json FILE] [--small-pages] [--quick]\n"
+    fputs("usage: pages [--rows WORDS] [--only WORDS] [--repeats N] [--json FILE] [--small-pages] "
+          "[--quick]\n"
           "  --rows WORDS   only rows whose names contain one of these words: ",
           stderr);
     for (unsigned row = 0; row < ROW_COUNT_; row++) {
@@ -56,6 +58,8 @@ static struct options read_options(int count, char **words) {
             machine_huge_pages = false;
         } else if (value != NULL && strcmp(words[i], "--rows") == 0) {
             options.rows = words[++i];
+        } else if (value != NULL && strcmp(words[i], "--only") == 0) {
+            options.only = words[++i];
         } else if (value != NULL && strcmp(words[i], "--json") == 0) {
             options.json = words[++i];
         } else if (value != NULL && strcmp(words[i], "--repeats") == 0) {
@@ -70,15 +74,15 @@ static struct options read_options(int count, char **words) {
     return options;
 }
 
-// Whether one of the words is part of the row's name.
-static bool is_selected(const char *words, enum row row) {
+// Whether one of the words is part of the name.
+static bool is_selected(const char *words, const char *name) {
     if (words == NULL || *words == '\0') {
         return true;
     }
     char copy[512];
     snprintf(copy, sizeof(copy), "%s", words);
     for (char *word = strtok(copy, " ,"); word != NULL; word = strtok(NULL, " ,")) {
-        if (strstr(rows[row].id, word) != NULL) {
+        if (strstr(name, word) != NULL) {
             return true;
         }
     }
@@ -96,18 +100,21 @@ static void check_everybody(void) {
 }
 
 // One scenario, all repeats, all contestants in turn.
-static void run_scenario(struct results *results, enum scenario scenario,
-                         const struct workload *workload) {
+static void run_scenario(struct results *results, const struct options *options,
+                         enum scenario scenario, const struct workload *workload) {
     // Healing takes long, and how much is healed does not vary.
     unsigned repeats = scenario == SCENARIO_HEALING && results->repeats > 3 ? 3 : results->repeats;
     for (unsigned repeat = 0; repeat < repeats; repeat++) {
         for (unsigned turn = 0; turn < CONTESTANT_COUNT_; turn++) {
             unsigned who = (turn + repeat) % CONTESTANT_COUNT_;
             double values[ROW_COUNT_];
-            contestants[who]->run(scenario, workload, values);
+            bool runs = is_selected(options->only, contestants[who]->id);
+            if (runs) {
+                contestants[who]->run(scenario, workload, values);
+            }
             for (unsigned row = 0; row < ROW_COUNT_; row++) {
                 if (rows[row].scenario == scenario) {
-                    results->values[row][who][repeat] = values[row];
+                    results->values[row][who][repeat] = runs ? values[row] : NAN;
                     results->counts[row] = repeats;
                 }
             }
@@ -116,10 +123,11 @@ static void run_scenario(struct results *results, enum scenario scenario,
 }
 
 // Measures the scenarios that have a selected row, with all their rows.
-static void run_all(struct results *results, const char *words, const struct workload *workload) {
+static void run_all(struct results *results, const struct options *options,
+                    const struct workload *workload) {
     bool wanted[SCENARIO_COUNT_] = {false};
     for (unsigned row = 0; row < ROW_COUNT_; row++) {
-        wanted[rows[row].scenario] |= is_selected(words, row);
+        wanted[rows[row].scenario] |= is_selected(options->rows, rows[row].id);
     }
     for (unsigned scenario = 0; scenario < SCENARIO_COUNT_; scenario++) {
         if (!wanted[scenario]) {
@@ -128,7 +136,7 @@ static void run_all(struct results *results, const char *words, const struct wor
         if (isatty(STDERR_FILENO)) {
             fprintf(stderr, "\r%u of %u ", scenario + 1, SCENARIO_COUNT_);
         }
-        run_scenario(results, scenario, workload);
+        run_scenario(results, options, scenario, workload);
     }
     if (isatty(STDERR_FILENO)) {
         fputs("\r         \r", stderr);
@@ -146,7 +154,7 @@ int main(int count, char **words) {
     results.repeats = options.repeats;
     results.quick = options.quick;
     results.arena_gib = (double)arena / (double)(UINT64_C(1) << 30);
-    run_all(&results, options.rows, &workload);
+    run_all(&results, &options, &workload);
     workload_destroy(&workload);
     results_sort(&results);
     report_table(&results);

@@ -14,23 +14,23 @@
 // Threads. Contestants without locks get one around each call.
 static struct lock shared_lock;
 
-static inline uint32_t shared_alloc(unsigned order) {
+static inline uint32_t shared_alloc(void) {
     if (!PEER_NEEDS_LOCK) {
-        return peer_alloc(order);
+        return peer_alloc(0);
     }
     lock_acquire_nested(&shared_lock);
-    uint32_t block = peer_alloc(order);
+    uint32_t frame = peer_alloc(0);
     lock_release_nested(&shared_lock);
-    return block;
+    return frame;
 }
 
-static inline void shared_free(uint32_t block, unsigned order) {
+static inline void shared_free(uint32_t frame) {
     if (!PEER_NEEDS_LOCK) {
-        peer_free(block, order);
+        peer_free(frame, 0);
         return;
     }
     lock_acquire_nested(&shared_lock);
-    peer_free(block, order);
+    peer_free(frame, 0);
     lock_release_nested(&shared_lock);
 }
 
@@ -47,8 +47,8 @@ struct thread {
 static __attribute__((noinline)) void shared_pairs(const struct thread *thread, uint64_t count) {
     (void)thread;
     for (uint64_t i = 0; i < count; i++) {
-        uint32_t block = shared_alloc(0);
-        shared_free(block, 0);
+        uint32_t frame = shared_alloc();
+        shared_free(frame);
     }
 }
 
@@ -56,8 +56,8 @@ static __attribute__((noinline)) void shared_churn(const struct thread *thread, 
     uint64_t from = thread->cpu * UINT64_C(1000003);
     for (uint64_t i = from; i < from + count; i++) {
         uint32_t slot = scaled(pick(thread->workload, i), thread->live);
-        shared_free(thread->slots[slot], 0);
-        thread->slots[slot] = shared_alloc(0);
+        shared_free(thread->slots[slot]);
+        thread->slots[slot] = shared_alloc();
     }
 }
 
@@ -157,7 +157,7 @@ static void *handoff_consumer(void *argument) {
             if (read % SEGMENT == 0) {
                 ring->consume_switches[read / SEGMENT] = lost_cpu_count();
             }
-            shared_free(ring->frames[read % RING_SIZE], 0);
+            shared_free(ring->frames[read % RING_SIZE]);
         }
         __atomic_store_n(&ring->read, read, __ATOMIC_RELEASE);
     }
@@ -181,7 +181,7 @@ static void handoff_produce(struct ring *ring) {
             room_end = __atomic_load_n(&ring->read, __ATOMIC_ACQUIRE) + RING_SIZE;
         }
         for (unsigned i = 0; i < BATCH; i++, written++) {
-            ring->frames[written % RING_SIZE] = shared_alloc(0);
+            ring->frames[written % RING_SIZE] = shared_alloc();
         }
         __atomic_store_n(&ring->written, written, __ATOMIC_RELEASE);
         if (written % SEGMENT == 0 && handoff_mark(ring, written / SEGMENT)) {
@@ -194,11 +194,6 @@ static bool is_undisturbed(const struct ring *ring, uint64_t segment) {
     uint64_t before = segment == 0 ? 0 : segment - 1; // where the consumer may still have been
     return ring->produce_switches[segment] == ring->produce_switches[segment + 1] &&
            ring->consume_switches[before] == ring->consume_switches[segment + 1];
-}
-
-static int compare_times(const void *left, const void *right) {
-    double a = *(const double *)left, b = *(const double *)right;
-    return (a > b) - (a < b);
 }
 
 // The median of the segments, ns a frame. The first eighth is for warming up.
