@@ -23,6 +23,7 @@ struct option {
 static const struct choice on_off[] = {{"off", 0}, {"on", 1}, {NULL, 0}};
 static const struct choice acpi_choices[] = {{"reclaim", 0}, {"keep", 1}, {NULL, 0}};
 static const struct choice special_choices[] = {{"keep", 0}, {"use", 1}, {NULL, 0}};
+static const struct choice debug_choices[] = {{"off", 0}, {"owner", 1}, {NULL, 0}};
 static const struct choice exit_choices[] = {{"halt", 0}, {"qemu", 1}, {NULL, 0}};
 static const struct choice log_choices[] = {{"error", BOOT_LOG_ERROR},
                                             {"warning", BOOT_LOG_WARNING},
@@ -57,6 +58,12 @@ static const struct option table[] = {
     {.help = {"memtest", "0 to 1000", "passes of a test over all free memory at boot (0)"},
      .most = 1000,
      .field = FIELD(boot.memtest_passes)},
+    {.help = {"debug", "off|owner", "owner: keeps who allocated each page, for leaks (off)"},
+     .choices = debug_choices,
+     .field = FIELD(boot.debug_owner)},
+    {.help = {"fail", "nth:N|every:N|random:N[:SEED]|off",
+              "requests for memory that are made to fail (off)"},
+     .parse = fail_apply},
     {.help = {"kernel", "FILE", "a kernel on the boot volume instead of the embedded one"},
      .field = FIELD(kernel),
      .capacity = OPTIONS_KERNEL_MAX},

@@ -32,3 +32,6 @@ void options_apply(struct parser *parser, const struct word *word);
 // Reads `badram=`: see options_badram.c. False, with what was wrong reported and the options as
 // they were.
 bool badram_apply(struct parser *parser, const struct word *word);
+
+// The same for `fail=`: see options_fail.c.
+bool fail_apply(struct parser *parser, const struct word *word);

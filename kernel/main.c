@@ -11,6 +11,7 @@
 #include <monitor/monitor.h>
 #include <panic.h>
 #include <string.h>
+#include <watch.h>
 
 _Noreturn void kernel_main(const struct boot_info *info, uint64_t entry_tsc);
 
@@ -107,6 +108,7 @@ _Noreturn void kernel_main(const struct boot_info *info, uint64_t entry_tsc) {
     cpu_features_read(&strata.cpu);
     phases_end(&strata.phases, "cpu");
     memory_init(&strata);
+    watch_begin(&strata);
 
     clock_calibrate(&strata.clock);
     phases_end(&strata.phases, "clock");

@@ -7,7 +7,7 @@
 #include <devices/serial.h>
 #include <lib/backtrace.h>
 #include <log.h>
-#include <mm/page.h>
+#include <mm/watch.h>
 #include <phases.h>
 #include <strata/boot.h>
 #include <x86/features.h>
@@ -27,6 +27,9 @@ struct kernel {
     struct efi_map firmware_map;
     struct memmap map;
     struct page_allocator pages;
+    struct page_watch watch;
+    pfn_t trace_storage;  // of a recording
+    uint64_t trace_pages; // 0: there is none
     struct acpi acpi;
 };
 

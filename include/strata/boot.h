@@ -25,7 +25,7 @@
 #include <strata/types.h>
 
 #define BOOT_MAGIC   UINT64_C(0x0041544152545308) // "\bSTRATA\0" read as a little-endian number
-#define BOOT_VERSION 2
+#define BOOT_VERSION 3
 
 // What a named range is. The kernel keeps or reclaims by this name.
 enum boot_range_kind {
@@ -62,6 +62,15 @@ struct boot_badram {
     paddr_t begin, end;
 };
 
+// Which requests for memory are made to fail.
+enum boot_failing {
+    BOOT_FAIL_NEVER,
+    BOOT_FAIL_NTH,
+    BOOT_FAIL_EVERY,
+    BOOT_FAIL_RANDOM,
+    BOOT_FAIL_COUNT_,
+};
+
 enum boot_log_level { BOOT_LOG_ERROR, BOOT_LOG_WARNING, BOOT_LOG_INFO, BOOT_LOG_DEBUG };
 
 // What the person asked for, already parsed by the loader; `text` is what they wrote, for showing.
@@ -75,6 +84,10 @@ struct boot_options {
     uint32_t exit_on_panic; // 1: a panic ends QEMU through its isa-debug-exit device at port 0xf4
     uint32_t badram_count;
     uint32_t memtest_passes; // over all free memory, before it is given out; 0 for none
+    uint32_t debug_owner;    // 1: who allocated each page is kept
+    uint32_t fail;           // enum boot_failing
+    uint64_t fail_n;         // at least 1 when requests are made to fail
+    uint64_t fail_seed;      // of BOOT_FAIL_RANDOM; 0: the kernel chooses
     struct boot_badram badram[BOOT_BADRAM_MAX];
     char run[512]; // monitor commands, separated by ';', to run before the prompt; "" for none
     char text[BOOT_OPTION_TEXT_MAX]; // the options as given, separated by spaces

@@ -37,6 +37,10 @@ static void options(struct text *out, size_t count, char **arguments) {
         text_printf(out, "  [0x%lx, 0x%lx)\n", given->badram[i].begin.value,
                     given->badram[i].end.value);
     }
+    text_printf(out, "who allocated is kept: %s\n", given->debug_owner != 0 ? "yes" : "no");
+    text_printf(out, "requests made to fail: %s",
+                page_failing_name((enum page_failing)given->fail));
+    text_printf(out, given->fail != BOOT_FAIL_NEVER ? ", n %lu\n" : "\n", given->fail_n);
     text_printf(out, "memory test at boot: %u passes\n", given->memtest_passes);
     text_printf(out, "run: %s\n", given->run[0] != '\0' ? given->run : "nothing");
 }

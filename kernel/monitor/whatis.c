@@ -37,6 +37,12 @@ static void explain_region(struct text *out, const struct memmap *map, paddr_t a
 void whatis_frame(struct text *out, struct kernel *kernel, pfn_t frame) {
     struct page_info info = page_inspect(&kernel->pages, frame);
     report_frame(out, &info);
+    uint32_t caller =
+        info.state == PAGE_STATE_ALLOCATED ? page_site_of(&kernel->pages, info.block) : 0;
+    if (caller != 0) {
+        text_puts(out, ", asked for by ");
+        report_caller(out, caller);
+    }
 }
 
 static void explain_section(struct text *out, struct kernel *kernel, pfn_t frame) {

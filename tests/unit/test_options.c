@@ -11,7 +11,8 @@
 #include "../../efi/options.h"
 #include <cmocka.h>
 
-#define KNOWN "; known are kaslr acpi record special log exit badram memtest kernel run\n"
+#define KNOWN                                                                                      \
+    "; known are kaslr acpi record special log exit badram memtest debug fail kernel run\n"
 
 struct result {
     struct options options;
@@ -91,6 +92,12 @@ static void every_choice(void **state) {
         {"memtest=7", offsetof(struct boot_options, memtest_passes), 7},
         {"memtest=007", offsetof(struct boot_options, memtest_passes), 7},
         {"memtest=1000", offsetof(struct boot_options, memtest_passes), 1000},
+        {"debug=off", offsetof(struct boot_options, debug_owner), 0},
+        {"debug=owner", offsetof(struct boot_options, debug_owner), 1},
+        {"fail=off", offsetof(struct boot_options, fail), BOOT_FAIL_NEVER},
+        {"fail=nth:3", offsetof(struct boot_options, fail), BOOT_FAIL_NTH},
+        {"fail=every:7", offsetof(struct boot_options, fail), BOOT_FAIL_EVERY},
+        {"fail=random:2", offsetof(struct boot_options, fail), BOOT_FAIL_RANDOM},
         {"exit=qemu", offsetof(struct boot_options, exit_on_panic), 1},
         {"exit=halt", offsetof(struct boot_options, exit_on_panic), 0},
     };
@@ -179,6 +186,44 @@ static void wrong_numbers(void **state) {
                  quoted || empty ? 10 : 9, empty ? "" : wrong[i]);
         expect(text, report);
         assert_int_equal(parse(OPTIONS_FILE, text).options.boot.memtest_passes, 0);
+    }
+}
+
+static void failures_have_numbers(void **state) {
+    (void)state;
+    struct boot_options got = parse(OPTIONS_FILE, "fail=random:50:0xAf12345678").options.boot;
+    assert_int_equal(got.fail, BOOT_FAIL_RANDOM);
+    assert_int_equal(got.fail_n, 50);
+    assert_int_equal(got.fail_seed, 0xaf12345678);
+    got = parse(OPTIONS_FILE, "fail=random:1:18446744073709551615 fail=every:0x20").options.boot;
+    assert_int_equal(got.fail, BOOT_FAIL_EVERY);
+    assert_int_equal(got.fail_n, 32);
+    assert_int_equal(got.fail_seed, 0);
+    static const struct {
+        const char *text;
+        int column;
+    } wrong[] = {
+        {"fail=", 6},
+        {"fail=never", 6},
+        {"fail=nth", 6},
+        {"fail=nth:", 10},
+        {"fail=nth:0", 11},
+        {"fail=nth:x", 10},
+        {"fail=nth:5:6", 11},
+        {"fail=off:1", 9},
+        {"fail=every:-1", 12},
+        {"fail=every:18446744073709551616", 32},
+        {"fail=random:5:", 15},
+        {"fail=random:5:0x", 17},
+        {"fail=random:5:6:7", 16},
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char report[128];
+        snprintf(report, sizeof(report),
+                 "f:1:%d: fail: expected off, nth:N, every:N, random:N or random:N:SEED\n",
+                 wrong[i].column);
+        expect(wrong[i].text, report);
+        assert_int_equal(parse(OPTIONS_FILE, wrong[i].text).options.boot.fail, BOOT_FAIL_NEVER);
     }
 }
 
@@ -326,7 +371,7 @@ static void help_names_all(void **state) {
         const struct option_help *help = options_help(count);
         assert_true(strlen(help->name) > 2 && strlen(help->values) > 3 && strlen(help->help) > 10);
     }
-    assert_int_equal(count, 10);
+    assert_int_equal(count, 12);
 }
 
 // Any bytes at all: nothing outside them is read, and what comes out can be shown.
@@ -362,6 +407,7 @@ int main(void) {
         cmocka_unit_test(badram_forms),
         cmocka_unit_test(badram_mistakes),
         cmocka_unit_test(badram_is_full_at_64),
+        cmocka_unit_test(failures_have_numbers),
         cmocka_unit_test(help_names_all),
         cmocka_unit_test(random_bytes),
     };
