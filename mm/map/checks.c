@@ -20,7 +20,7 @@ static struct page_range pages_of(uint64_t begin, uint64_t end) {
 // set `classes`; false when there is none.
 static bool next_part(const struct memmap *map, const struct page_range *range, uint64_t from,
                       uint32_t classes, struct memory_region *part) {
-    for (size_t i = 0; i < map->region_count; i++) {
+    for (size_t i = region_above(map, from); i < map->region_count; i++) {
         const struct memory_region *region = &map->regions[i];
         uint64_t begin = region->begin.value > from ? region->begin.value : from;
         uint64_t end = region->end.value < range->end ? region->end.value : range->end;

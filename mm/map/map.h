@@ -43,6 +43,9 @@ static inline bool class_is_given_out(enum memory_class class) {
 // The class that a descriptor's type and attributes ask for, its place aside.
 enum memory_class descriptor_class(const struct efi_descriptor *entry, bool special_use);
 
+// The first region that ends above `address`; region_count when there is none.  O(log regions).
+size_t region_above(const struct memmap *map, uint64_t address);
+
 // One past the highest byte that a CPU of this width can address.
 uint64_t physical_limit(unsigned bits);
 

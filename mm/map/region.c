@@ -29,8 +29,7 @@ bool memory_class_is_ram(enum memory_class class) {
     return class != MEMORY_PMEM && class != MEMORY_RESERVED && class != MEMORY_MMIO;
 }
 
-// The first region that ends above `address`; region_count when there is none.
-static size_t region_above(const struct memmap *map, uint64_t address) {
+size_t region_above(const struct memmap *map, uint64_t address) {
     size_t low = 0;
     size_t high = map->region_count;
     while (low < high) {

@@ -12,7 +12,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define ENTRIES_MAX 40 // the oracle takes the square
+#define ENTRIES_MAX 16 // the oracle takes the square
 #define CLAIMS      3
 
 static const uint64_t edges[16] = {
@@ -77,7 +77,8 @@ static void convert(struct efi_map firmware, const uint8_t *settings) {
     struct memmap map;
     void *storage;
     const char *wrong = oracle_compare(&input, &map, &storage);
-    for (size_t i = 0; wrong == NULL && i < map.finding_count; i++) {
+    bool read_findings = settings[11] >= 224; // for they cost more than all the rest
+    for (size_t i = 0; read_findings && wrong == NULL && i < map.finding_count; i++) {
         char sentence[512];
         struct text_buffer line;
         text_buffer_init(&line, sentence, sizeof(sentence));
