@@ -97,11 +97,10 @@ EFI_STATUS address_space_build(struct loader *loader) {
                                    loader->machine.gib_pages}};
     void *room;
     size_t most = efi_map_count(&loader->map) + 2;
-    EFI_STATUS status =
-        memory_scratch(loader, "planning the page tables",
-                       most * (sizeof(struct layout_span) + sizeof(struct paging_range)), &room);
+    size_t bytes = most * (sizeof(struct layout_span) + sizeof(struct paging_range));
+    EFI_STATUS status = memory_scratch(loader, bytes, &room);
     if (EFI_ERROR(status)) {
-        return status;
+        return memory_short(loader, status, "planning the page tables", bytes);
     }
     struct layout_span *spans = room;
     plan.direct = (struct paging_range *)(spans + most);

@@ -123,7 +123,7 @@ static enum file_result read_open(struct loader *loader, EFI_FILE_HANDLE file, u
         return wrong(why, EFI_BAD_BUFFER_SIZE, "has " U64 " bytes: at most " U64 " are taken",
                      length, limit);
     }
-    status = memory_scratch(loader, "a file", length + 1, bytes);
+    status = memory_scratch(loader, length + 1, bytes);
     if (EFI_ERROR(status)) {
         return wrong(why, status, "does not fit into memory");
     }

@@ -83,14 +83,14 @@ EFI_STATUS memory_take(struct loader *loader, enum boot_range_kind kind, uint64_
     return status;
 }
 
-EFI_STATUS memory_scratch(struct loader *loader, const char *what, uint64_t bytes, void **out) {
+EFI_STATUS memory_scratch(struct loader *loader, uint64_t bytes, void **out) {
     uint64_t pages = align_up(bytes, PAGE_SIZE) / PAGE_SIZE, address;
     EFI_STATUS status = allocate(loader, pages, LIMIT_4G, &address);
     if (EFI_ERROR(status)) {
         status = allocate(loader, pages, 0, &address);
     }
     if (EFI_ERROR(status)) {
-        return memory_short(loader, status, what, bytes);
+        return status;
     }
     *out = (void *)(uintptr_t)address;
     return note(loader, address, pages, 0);

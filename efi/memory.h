@@ -16,8 +16,8 @@ EFI_STATUS memory_take(struct loader *loader, enum boot_range_kind kind, uint64_
 EFI_STATUS memory_take_below(struct loader *loader, enum boot_range_kind kind, uint64_t pages,
                              uint64_t limit, uint64_t align, uint64_t *address);
 
-// Takes pages for the loader's own use; `what` is for the message. Not zeroed.
-EFI_STATUS memory_scratch(struct loader *loader, const char *what, uint64_t bytes, void **out);
+// Takes pages for the loader's own use, not zeroed. Fails silently.
+EFI_STATUS memory_scratch(struct loader *loader, uint64_t bytes, void **out);
 
 // Gives back what memory_take or memory_scratch gave; NULL is ignored.
 void memory_release(struct loader *loader, const void *memory);

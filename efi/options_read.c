@@ -58,9 +58,9 @@ static void take_load_options(struct loader *loader, char *text, size_t *wrong) 
 EFI_STATUS options_read(struct loader *loader) {
     void *text;
     size_t wrong = 0;
-    EFI_STATUS status = memory_scratch(loader, "the options", TEXT_MAX, &text);
+    EFI_STATUS status = memory_scratch(loader, TEXT_MAX, &text);
     if (EFI_ERROR(status)) {
-        return status;
+        return memory_short(loader, status, "the options", TEXT_MAX);
     }
     take_file(loader, text, &wrong);
     take_load_options(loader, text, &wrong);

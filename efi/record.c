@@ -11,7 +11,7 @@
 #define RECORD_PATH     "\\strata\\map.txt"
 #define LINE_BYTES      80 // the longest: "4294967295 0x<16> <20> 0x<16>\n"
 #define HEADER_BYTES    1024
-#define DESCRIPTORS_MAX 10000
+#define DESCRIPTORS_MAX 4096
 
 struct record {
     char *text;
@@ -63,16 +63,13 @@ static void descriptors(struct record *record, const struct efi_map *map) {
     }
 }
 
-EFI_STATUS record_write(struct loader *loader) {
+static EFI_STATUS write_all(struct loader *loader, size_t *length) {
     uint64_t count = efi_map_count(&loader->map);
     struct record record = {0};
     void *text;
-    if (loader->options.boot.record == 0 || loader->volume == NULL) {
-        return EFI_SUCCESS;
-    }
     record.capacity = HEADER_BYTES + 3 * loader->log.length +
                       (count < DESCRIPTORS_MAX ? count : DESCRIPTORS_MAX) * LINE_BYTES;
-    EFI_STATUS status = memory_scratch(loader, RECORD_PATH, record.capacity, &text);
+    EFI_STATUS status = memory_scratch(loader, record.capacity, &text);
     if (EFI_ERROR(status)) {
         return status;
     }
@@ -80,13 +77,23 @@ EFI_STATUS record_write(struct loader *loader) {
     header(&record, loader);
     remarks(&record, &loader->log);
     descriptors(&record, &loader->map);
+    *length = record.length;
     status = file_write(loader, RECORD_FOLDER, RECORD_PATH, record.text, record.length);
     memory_release(loader, text);
+    return status;
+}
+
+EFI_STATUS record_write(struct loader *loader) {
+    size_t length;
+    if (loader->options.boot.record == 0 || loader->volume == NULL) {
+        return EFI_SUCCESS;
+    }
+    EFI_STATUS status = write_all(loader, &length);
     if (EFI_ERROR(status)) {
         say(loader, BOOT_LOG_WARNING, "%s is not written (%s, " U64 ")", RECORD_PATH,
             status_name(status), (uint64_t)(status & ~EFI_ERROR_MASK));
     } else {
-        say(loader, BOOT_LOG_DEBUG, "%s: %zu bytes", RECORD_PATH, record.length);
+        say(loader, BOOT_LOG_DEBUG, "%s: %zu bytes", RECORD_PATH, length);
     }
     return EFI_SUCCESS;
 }

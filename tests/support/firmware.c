@@ -95,6 +95,11 @@ static EFI_STATUS EFIAPI allocate_pages(EFI_ALLOCATE_TYPE how, EFI_MEMORY_TYPE t
         return firmware.script.fail_status;
     }
     assert_true(type == EfiLoaderData || type == EfiUnusableMemory);
+    firmware.allocations++;
+    if (firmware.script.no_more_pages != 0 &&
+        firmware.allocations >= firmware.script.no_more_pages) {
+        return EFI_OUT_OF_RESOURCES;
+    }
     uint64_t at = FIRMWARE_PAGES;
     if (how == AllocateAddress) {
         assert_int_equal(*address % PAGE_SIZE, 0);
@@ -124,6 +129,15 @@ static EFI_STATUS EFIAPI free_pages(EFI_PHYSICAL_ADDRESS address, UINTN pages) {
     return EFI_SUCCESS;
 }
 
+static UINTN write_descriptor(uint8_t *out, UINTN size, UINTN capacity, UINTN stride,
+                              struct efi_descriptor descriptor) {
+    if (out != NULL && size + stride <= capacity) {
+        memset(out + size, 0xcc, stride);
+        memcpy(out + size, &descriptor, sizeof(descriptor));
+    }
+    return size + stride;
+}
+
 // The map, as runs of pages of one type. With map_changes a page of the firmware's own changes its
 // use from call to call, so the number of descriptors changes too.
 static UINTN write_map(uint8_t *out, UINTN capacity, UINTN stride) {
@@ -137,15 +151,19 @@ static UINTN write_map(uint8_t *out, UINTN capacity, UINTN stride) {
         if (type == FIRMWARE_NOTHING) {
             continue;
         }
-        if (out != NULL && size + stride <= capacity) {
-            struct efi_descriptor descriptor = {.type = type,
-                                                .physical_start = first * PAGE_SIZE,
-                                                .pages = i - first,
-                                                .attributes = 0xf};
-            memset(out + size, 0xcc, stride);
-            memcpy(out + size, &descriptor, sizeof(descriptor));
-        }
-        size += stride;
+        size = write_descriptor(out, size, capacity, stride,
+                                (struct efi_descriptor){.type = type,
+                                                        .physical_start = first * PAGE_SIZE,
+                                                        .pages = i - first,
+                                                        .attributes = 0xf});
+    }
+    if (firmware.script.far_memory != 0) {
+        size =
+            write_descriptor(out, size, capacity, stride,
+                             (struct efi_descriptor){.type = EFI_CONVENTIONAL,
+                                                     .physical_start = firmware.script.far_memory,
+                                                     .pages = GIB / PAGE_SIZE,
+                                                     .attributes = 0xf});
     }
     return size;
 }
@@ -165,7 +183,6 @@ static void change_map(void) {
 
 static EFI_STATUS EFIAPI get_memory_map(UINTN *size, EFI_MEMORY_DESCRIPTOR *map, UINTN *key,
                                         UINTN *stride, UINT32 *version) {
-    firmware.memory_map_calls++;
     if (firmware_enter("GetMemoryMap", true)) {
         return firmware.script.fail_status;
     }
@@ -183,6 +200,9 @@ static EFI_STATUS EFIAPI get_memory_map(UINTN *size, EFI_MEMORY_DESCRIPTOR *map,
     if (firmware.script.too_small > 0) {
         firmware.script.too_small--;
         wanted = *size + 10 * *stride;
+    }
+    if (firmware.script.map_wants != 0) {
+        wanted = firmware.script.map_wants;
     }
     if (firmware.exit_tried && firmware.script.grows_at_exit) {
         wanted = *size + *stride;

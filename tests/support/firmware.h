@@ -38,10 +38,13 @@ struct firmware_file {
 struct firmware_script {
     unsigned fail_nth;      // this call of a service fails; 0 for none
     EFI_STATUS fail_status; // with this
+    unsigned no_more_pages; // AllocatePages fails from this call of it on; 0 for never
     unsigned too_small;     // so many GetMemoryMap calls find the buffer too small
     unsigned stale;         // so many ExitBootServices calls are refused
     bool map_changes;       // every GetMemoryMap finds another map
     bool empty_map;         // GetMemoryMap succeeds with nothing
+    uint64_t map_wants;     // GetMemoryMap always wants so many bytes
+    uint64_t far_memory;    // one more GiB of memory at this address, which is not there
     bool grows_at_exit;     // a refused exit leaves a map that no buffer holds
     bool page_0;            // page 0 is the first that is given out
     bool no_volume, no_console, no_load_path, read_only, short_reads;
@@ -59,7 +62,7 @@ struct firmware {
     uint32_t types[FIRMWARE_PAGES]; // of each page; FIRMWARE_NOTHING for none
     bool ours[FIRMWARE_PAGES];      // given to the loader
     unsigned calls;                 // of services, so far
-    unsigned memory_map_calls;
+    unsigned allocations;
     const char *failed_call; // the name of the service that fail_nth hit
     unsigned pools, handles; // not given back
     UINTN key;

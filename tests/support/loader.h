@@ -11,7 +11,10 @@ int loader_reset(void **state);
 bool loader_said(const char *text);
 void loader_expect_said(const char *text);
 
-// It has jumped: everything is as include/strata/boot.h says. The contract.
+// It has jumped: the contract, whole and mapped where RDI points.
+const struct boot_info *loader_jumped_with(void);
+
+// The same, and everything is as include/strata/boot.h says.
 const struct boot_info *loader_check_jumped(void);
 
 // It has returned `status`: everything is as if it had not run.

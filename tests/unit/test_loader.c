@@ -79,6 +79,21 @@ static void options_from_everywhere(void **state) {
     loader_expect_said("strata:   log=error|warning|info|debug: how much is said (info)\r\n");
 }
 
+static void unusable_load_options(void **state) {
+    firmware_load_options("log=debug");
+    firmware.loaded.LoadOptionsSize--;
+    assert_int_equal(firmware_run(), OUTCOME_JUMPED);
+    loader_expect_said(
+        "strata: warning: load options: their size is odd: the last byte is ignored");
+    assert_int_equal(loader_check_jumped()->options.log_level, BOOT_LOG_DEBUG);
+    loader_reset(state);
+    firmware_load_options("log=debug");
+    firmware.loaded.LoadOptionsSize = 70000;
+    assert_int_equal(firmware_run(), OUTCOME_JUMPED);
+    loader_expect_said("strata: warning: load options: 70000 bytes: ignored");
+    assert_int_equal(loader_check_jumped()->options.log_level, BOOT_LOG_INFO);
+}
+
 static void unusable_option_files(void **state) {
     struct firmware_file *file = firmware_add_file("\\strata.conf", "", 0);
     file->folder = true;
@@ -268,6 +283,7 @@ int main(void) {
         cmocka_unit_test_setup(every_kind_of_cpu, loader_reset),
         cmocka_unit_test_setup(kaslr_moves, loader_reset),
         cmocka_unit_test_setup(options_from_everywhere, loader_reset),
+        cmocka_unit_test_setup(unusable_load_options, loader_reset),
         cmocka_unit_test_setup(unusable_option_files, loader_reset),
         cmocka_unit_test_setup(quiet_log, loader_reset),
         cmocka_unit_test_setup(kernel_from_a_file, loader_reset),

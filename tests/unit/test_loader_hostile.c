@@ -71,6 +71,9 @@ static void unhelpful_maps(void **state) {
     loader_reset(state);
     firmware.script.stride = 24;
     loader_expect_refusal(EFI_UNSUPPORTED, "the firmware's memory map is empty or damaged: ");
+    loader_reset(state);
+    firmware.script.map_wants = UINT64_C(1) << 40;
+    loader_expect_refusal(EFI_UNSUPPORTED, "the firmware's memory map wants 1099511627776 bytes");
     for (uint64_t stride = 40; stride <= 64; stride += 8) {
         loader_reset(state);
         firmware.script.stride = stride;
@@ -178,6 +181,65 @@ static void every_service_fails(void **state) {
     assert_true(jumped > 20 && returned >= 5 && stopped == 0);
 }
 
+// Memory runs out at every allocation, for good.
+static void no_more_pages(void **state) {
+    unsigned returned = 0;
+    for (unsigned n = 1;; n++) {
+        loader_reset(state);
+        struct elf_file file = elf_file_good();
+        firmware_add_file("\\k.elf", file.bytes, sizeof(file.bytes));
+        firmware_load_options(n % 2 ? "kernel=k.elf" : "");
+        firmware.script.no_more_pages = n;
+        enum firmware_outcome outcome = firmware_run();
+        if (firmware.allocations < n) {
+            break;
+        }
+        if (outcome == OUTCOME_RETURNED) {
+            returned++;
+            loader_check_returned(EFI_OUT_OF_RESOURCES);
+            loader_expect_said(n == 1 ? "strata: error: not enough memory for the loader's log: 16 "
+                                        "KiB wanted in one piece, the firmware has "
+                                      : "strata: error: ");
+        } else {
+            assert_int_equal(outcome, OUTCOME_JUMPED);
+            loader_check_jumped();
+        }
+    }
+    assert_true(returned >= 9);
+}
+
+static void memory_beyond_the_direct_map(void **state) {
+    firmware.features.physical_bits = 52;
+    firmware.script.far_memory = 64 * TIB;
+    loader_expect_refusal(EFI_UNSUPPORTED, "strata: error: memory up to 0x400040000000 does not "
+                                           "fit the direct map of 4-level page tables");
+    loader_reset(state);
+    firmware.features = (struct machine_features){5, 52, true, true, true};
+    firmware.script.far_memory = 64 * TIB;
+    assert_int_equal(firmware_run(), OUTCOME_JUMPED);
+    const struct boot_info *info = loader_jumped_with();
+    assert_int_equal(info->direct_map_bytes, 64 * TIB + GIB);
+    uint64_t bits;
+    assert_int_equal(loader_translate(info->direct_map.value + 64 * TIB, &bits), 64 * TIB);
+    loader_reset(state);
+    firmware.script.far_memory = 64 * TIB; // the CPU cannot address it: left out
+    assert_int_equal(firmware_run(), OUTCOME_JUMPED);
+    assert_int_equal(loader_jumped_with()->direct_map_bytes, 64 * MIB);
+}
+
+static void thousands_of_descriptors(void **state) {
+    (void)state;
+    for (uint64_t p = FIRMWARE_RAM_FIRST + 4096; p < FIRMWARE_PAGES; p++) {
+        firmware.types[p] = p % 2 ? EfiBootServicesCode : EfiConventionalMemory;
+    }
+    firmware.script.placement = PLACE_LOW;
+    assert_int_equal(firmware_run(), OUTCOME_JUMPED);
+    const struct boot_info *info = loader_check_jumped();
+    assert_true(info->map_bytes / info->map_stride > 8000);
+    const char *text = (const char *)firmware_find_file("\\strata\\map.txt")->bytes;
+    assert_non_null(strstr(text, "\n# complete: no\n"));
+}
+
 // Everything at once, by chance.
 static void random_firmwares(void **state) {
     const char *rounds = getenv("STRATA_FIRMWARES");
@@ -188,25 +250,26 @@ static void random_firmwares(void **state) {
         uint64_t seed = (i + 1) * UINT64_C(0x9e3779b97f4a7c15);
         uint64_t bits = seed ^ seed >> 29;
         struct firmware_script *script = &firmware.script;
-        *script = (struct firmware_script){.fail_nth = bits & 1 ? (unsigned)(bits >> 40) % 300 : 0,
-                                           .fail_status =
-                                               bits & 2 ? EFI_OUT_OF_RESOURCES : EFI_DEVICE_ERROR,
-                                           .too_small = (unsigned)(bits >> 2) % 4,
-                                           .stale = (unsigned)(bits >> 4) % 4,
-                                           .map_changes = bits >> 6 & 1,
-                                           .page_0 = bits >> 7 & 1,
-                                           .no_volume = bits >> 8 & 1,
-                                           .no_console = bits >> 9 & 1,
-                                           .read_only = bits >> 10 & 1,
-                                           .short_reads = bits >> 11 & 1,
-                                           .secure_boot = bits >> 12 & 1,
-                                           .rng = bits >> 13 & 1,
-                                           .screen = bits >> 14 & 1,
-                                           .blt_only = bits >> 15 & 1,
-                                           .stride = 40 + 8 * (bits >> 16 & 3),
-                                           .placement = (bits >> 18 & 3) % 3,
-                                           .grows_at_exit = (bits >> 20 & 7) == 0,
-                                           .seed = seed};
+        *script = (struct firmware_script){
+            .fail_nth = bits & 1 ? (unsigned)(bits >> 40) % 300 : 0,
+            .fail_status = bits & 2 ? EFI_OUT_OF_RESOURCES : EFI_DEVICE_ERROR,
+            .no_more_pages = bits >> 30 & 1 ? (unsigned)(bits >> 44) % 64 : 0,
+            .too_small = (unsigned)(bits >> 2) % 4,
+            .stale = (unsigned)(bits >> 4) % 4,
+            .map_changes = bits >> 6 & 1,
+            .page_0 = bits >> 7 & 1,
+            .no_volume = bits >> 8 & 1,
+            .no_console = bits >> 9 & 1,
+            .read_only = bits >> 10 & 1,
+            .short_reads = bits >> 11 & 1,
+            .secure_boot = bits >> 12 & 1,
+            .rng = bits >> 13 & 1,
+            .screen = bits >> 14 & 1,
+            .blt_only = bits >> 15 & 1,
+            .stride = 40 + 8 * (bits >> 16 & 3),
+            .placement = (bits >> 18 & 3) % 3,
+            .grows_at_exit = (bits >> 20 & 7) == 0,
+            .seed = seed};
         firmware.features = (struct machine_features){bits >> 23 & 1 ? 5 : 4, 40, bits >> 24 & 1,
                                                       bits >> 25 & 1, bits >> 26 & 1};
         firmware_add_file("\\strata.conf", &seed, sizeof(seed));
@@ -236,6 +299,9 @@ int main(void) {
         cmocka_unit_test_setup(errors_on_serial, loader_reset),
         cmocka_unit_test_setup(barren_firmware, loader_reset),
         cmocka_unit_test_setup(every_service_fails, loader_reset),
+        cmocka_unit_test_setup(no_more_pages, loader_reset),
+        cmocka_unit_test_setup(memory_beyond_the_direct_map, loader_reset),
+        cmocka_unit_test_setup(thousands_of_descriptors, loader_reset),
         cmocka_unit_test_setup(random_firmwares, loader_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
