@@ -140,7 +140,7 @@ static void check(const struct acpi *acpi, struct memmap *map, struct page_alloc
     require(page_check(pages));
     require(ledger.mismatch);
     require(ledger.unaccounted != 0 ? "not all is accounted for" : NULL);
-    require(census.free_pages + census.owned_pages[PAGE_OWNER_ACPI] !=
+    require(census.free_pages + census.cached_pages + census.owned_pages[PAGE_OWNER_ACPI] !=
                     free_before + acpi->reclaimed_pages
                 ? "the free count did not rise by the reclaimed pages"
                 : NULL);
