@@ -87,6 +87,7 @@ struct workload {
     double budget_ns;       // after which a timed loop may end early
     uint64_t init_bytes[2]; // the machines that are initialised
     unsigned cpus[2];       // of the machine that measures
+    unsigned repeat;        // which one this is: healing is drawn anew in each
 };
 
 // A mixed-order event: take a block into a slot, or free what the slot holds.
@@ -147,6 +148,11 @@ static inline uint64_t random_next(uint64_t *state) {
     x ^= x >> 7;
     x ^= x << 17;
     return *state = x;
+}
+
+// A different sequence for each number.
+static inline uint64_t random_seed(uint64_t number) {
+    return (number + 1) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
 // A 32-bit number, scaled to 0 … count - 1.

@@ -101,10 +101,9 @@ static void check_everybody(void) {
 
 // One scenario, all repeats, all contestants in turn.
 static void run_scenario(struct results *results, const struct options *options,
-                         enum scenario scenario, const struct workload *workload) {
-    // Healing takes long, and how much is healed does not vary.
-    unsigned repeats = scenario == SCENARIO_HEALING && results->repeats > 3 ? 3 : results->repeats;
-    for (unsigned repeat = 0; repeat < repeats; repeat++) {
+                         enum scenario scenario, struct workload *workload) {
+    for (unsigned repeat = 0; repeat < results->repeats; repeat++) {
+        workload->repeat = repeat;
         for (unsigned turn = 0; turn < CONTESTANT_COUNT_; turn++) {
             unsigned who = (turn + repeat) % CONTESTANT_COUNT_;
             double values[ROW_COUNT_];
@@ -115,7 +114,7 @@ static void run_scenario(struct results *results, const struct options *options,
             for (unsigned row = 0; row < ROW_COUNT_; row++) {
                 if (rows[row].scenario == scenario) {
                     results->values[row][who][repeat] = runs ? values[row] : NAN;
-                    results->counts[row] = repeats;
+                    results->counts[row] = results->repeats;
                 }
             }
         }
@@ -124,7 +123,7 @@ static void run_scenario(struct results *results, const struct options *options,
 
 // Measures the scenarios that have a selected row, with all their rows.
 static void run_all(struct results *results, const struct options *options,
-                    const struct workload *workload) {
+                    struct workload *workload) {
     bool wanted[SCENARIO_COUNT_] = {false};
     for (unsigned row = 0; row < ROW_COUNT_; row++) {
         wanted[rows[row].scenario] |= is_selected(options->rows, rows[row].id);

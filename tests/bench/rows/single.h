@@ -44,7 +44,7 @@ static void free_slots(const struct workload *workload, uint32_t begin, uint32_t
 }
 
 static void shuffle(const struct workload *workload, uint32_t count) {
-    uint64_t state = 88172645463325252u;
+    uint64_t state = random_seed(workload->repeat);
     for (uint32_t i = count; i > 1; i--) {
         uint32_t other = scaled((uint32_t)(random_next(&state) >> 32), i);
         uint32_t frame = workload->slots[i - 1];
