@@ -90,13 +90,13 @@ static inline bool bounds_are_whole(struct bounds bounds) {
     return bounds.floor == 0 && bounds.limit == SECTION_FRAMES;
 }
 
-// Takes single frames from a locked SPLIT section: a batch, when all of the section is in bounds.
+// Takes single frames from a locked SPLIT section: a batch, unless a ceiling lies in it.
 static unsigned take_frames(struct section *section, const struct search *search,
                             struct bounds bounds, uint64_t base, uint64_t *frames) {
     uint32_t taken[PAGE_STACK_BATCH];
     unsigned count = 0;
-    if (bounds_are_whole(bounds)) {
-        count = section_take_frames(section, search->max, taken);
+    if (bounds.limit == SECTION_FRAMES) {
+        count = section_take_frames(section, search->max, bounds.floor, taken);
     } else {
         while (count < search->max && section_take(section, 0, bounds, &taken[count])) {
             count++;

@@ -24,7 +24,13 @@ bool page_reserves_allow_slow(struct page_allocator *allocator, uint64_t top, ui
 static inline bool page_reserves_allow(struct page_allocator *allocator, uint64_t top,
                                        uint64_t count, uint64_t ceiling, bool atomic) {
     const struct page_reserves *reserves = &allocator->reserves;
-    return (reserves->below_16m | reserves->below_4g | reserves->atomic) == 0 ||
+    uint64_t low = top > FRAMES_4G    ? 0
+                   : top > FRAMES_16M ? reserves->below_4g
+                                      : reserves->below_4g | reserves->below_16m;
+    // Mostly there is enough for the atomic reserve in the last section alone.
+    const struct section *last = &allocator->sections[allocator->section_count - 1];
+    uint64_t there = __atomic_load_n(&last->free_pages, __ATOMIC_RELAXED);
+    return (low == 0 && there >= reserves->atomic + count) ||
            page_reserves_allow_slow(allocator, top, count, ceiling, atomic);
 }
 

@@ -150,9 +150,9 @@ bool section_take(struct section *section, unsigned order, struct bounds bounds,
     return taken;
 }
 
-// Takes up to `max` of the highest blocks of order 0 in the last word that has any.
-static unsigned take_from_word(struct bitmap *bitmap, unsigned max, uint32_t *frames) {
-    uint32_t word = bitmap_last(bitmap, 0) / 64;
+// Takes up to `max` of the highest blocks of order 0 in a word that has some.
+static unsigned take_from_word(struct bitmap *bitmap, uint32_t word, unsigned max,
+                               uint32_t *frames) {
     uint64_t bits = bitmap_words(bitmap, 0)[word], taken = 0;
     unsigned count = 0;
     while (count < max && bits != taken) {
@@ -164,27 +164,37 @@ static unsigned take_from_word(struct bitmap *bitmap, unsigned max, uint32_t *fr
     return count;
 }
 
-// Takes the highest block of 2^order frames and lists its frames from the last to the first.
-static unsigned take_as_frames(struct section *section, unsigned order, uint32_t *frames) {
-    uint32_t first, size = 1u << order;
-    take_small(section, order, 0, SECTION_FRAMES - size, &first);
+// Takes a block of order `from` apart: its upper 2^order frames, listed from the last to the first.
+static unsigned take_as_frames(struct bitmap *bitmap, uint32_t block, unsigned from, unsigned order,
+                               uint32_t *frames) {
+    uint32_t size = 1u << order, first = ((block + 1) << from) - size;
+    bitmap_clear(bitmap, from, block);
+    split(bitmap, first, from, order);
     for (uint32_t i = 0; i < size; i++) {
         frames[i] = first + size - 1 - i;
     }
     return size;
 }
 
-unsigned section_take_frames(struct section *section, unsigned max, uint32_t *frames) {
+unsigned section_take_frames(struct section *section, unsigned max, uint32_t floor,
+                             uint32_t *frames) {
     struct bitmap *bitmap = section->bitmap;
     unsigned count = 0;
-    while (count < max && bitmap->orders != 0) {
-        unsigned order = (unsigned)__builtin_ctz(bitmap->orders);
+    // What an order leaves behind when it is taken apart is of lower order: begin again below.
+    for (unsigned order = 0; order < BITMAP_ORDERS && count < max;) {
+        if ((bitmap->orders >> order & 1) == 0 || bitmap_last(bitmap, order) < floor >> order) {
+            order++;
+            continue;
+        }
+        uint32_t block = bitmap_last(bitmap, order);
         if (order == 0) {
-            count += take_from_word(bitmap, max - count, frames + count);
+            count += take_from_word(bitmap, block / 64, max - count, frames + count);
             continue;
         }
         unsigned fits = 31u - (unsigned)__builtin_clz(max - count);
-        count += take_as_frames(section, order < fits ? order : fits, frames + count);
+        unsigned part = order < fits ? order : fits;
+        count += take_as_frames(bitmap, block, order, part, frames + count);
+        order = part < order ? 0 : order;
     }
     section_add_free(section, -count);
     return count;

@@ -114,10 +114,11 @@ struct bounds {
 // False, with nothing changed, when there is none. Does not touch state bytes.  O(orders).
 bool section_take(struct section *section, unsigned order, struct bounds bounds, uint32_t *frame);
 
-// Takes up to `max` single frames of a SPLIT section, the smallest free blocks first and of these
-// the highest, whole words of the bitmap at a time. Stores them in `frames` and returns how many.
-// Does not touch state bytes.  O(blocks taken).
-unsigned section_take_frames(struct section *section, unsigned max, uint32_t *frames);
+// Takes up to `max` single frames of a SPLIT section from `floor` (a multiple of 2 MiB) on, the
+// smallest free blocks first and of these the highest, whole words of the bitmap at a time. Stores
+// them in `frames` and returns how many. Does not touch state bytes.  O(blocks taken).
+unsigned section_take_frames(struct section *section, unsigned max, uint32_t floor,
+                             uint32_t *frames);
 
 // Makes 2^order frames from `frame` free, merging with free buddies. They are not free. Does not
 // touch state bytes. O(orders).
