@@ -190,6 +190,7 @@ WRONG = {
     "a run outside": (recording([]).replace('"start":"0x1000"', '"start":"0x3ffff000"'), "not in a split section"),
     "a run of nothing": (recording([]).replace('"blocks":1023', '"blocks":0'), "there cannot be such blocks"),
     "a section beyond": (recording([]).replace('"index":0', '"index":1'), '"index" is 1'),
+    "no sections": (json.dumps(head(0, sections=0)).replace(" ", "") + "\n", "it has no sections"),
     "a span": (recording([]).replace('"span":262144', '"span":100'), "cannot have that span"),
 }
 

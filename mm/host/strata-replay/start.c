@@ -103,24 +103,21 @@ static const char *mark_run(struct page_allocator *allocator, const struct page_
     return NULL;
 }
 
-// What was lost. Every section gets state bytes for all its frames, for nobody knows what was in it
-// when.
+// What was lost. Sections that events speak of get state bytes for all their frames, for nobody
+// knows what was in them when.
 
-static void open_for_all(struct page_allocator *allocator) {
-    for (uint64_t i = 0; i < allocator->section_count; i++) {
-        struct section *section = &allocator->sections[i];
-        if (section->kind == SECTION_SPLIT) {
-            struct section before = *section;
-            open_split(allocator, i, SECTION_FRAMES, false, STATE_UNMANAGED);
-            memcpy(section->state, before.state, before.span);
-            free_metadata(allocator, &before);
-            continue;
-        }
-        uint8_t taken = section->kind == SECTION_TAKEN ? section->taken_state : STATE_UNMANAGED;
-        uint8_t fill = section->kind == SECTION_WHOLE ? STATE_NONE : taken;
-        bool head = state_is_head(fill);
-        open_split(allocator, i, SECTION_FRAMES, false, head ? STATE_NONE : fill);
-        section->state[0] = fill;
+static void open_for_all(struct page_allocator *allocator, uint64_t index) {
+    struct section *section = &allocator->sections[index], before = *section;
+    if (before.kind == SECTION_SPLIT && before.span == SECTION_FRAMES && !before.own_metadata) {
+        return;
+    }
+    uint8_t taken = before.kind == SECTION_TAKEN ? before.taken_state : STATE_UNMANAGED;
+    uint8_t fill = before.kind == SECTION_WHOLE ? STATE_NONE : taken;
+    open_split(allocator, index, SECTION_FRAMES, false, state_is_head(fill) ? STATE_NONE : fill);
+    section->state[0] = fill;
+    if (before.kind == SECTION_SPLIT) {
+        memcpy(section->state, before.state, before.span);
+        free_metadata(allocator, &before);
     }
 }
 
@@ -215,6 +212,9 @@ static void infer(struct page_allocator *allocator, const struct page_event *eve
     if (event->status != PAGE_OK || end > section_base(allocator->section_count)) {
         return;
     }
+    for (uint64_t i = first >> SECTION_SHIFT; section_base(i) < end; i++) {
+        open_for_all(allocator, i);
+    }
     if (event->operation == PAGE_OPERATION_FREE_CONTIG ||
         (event->operation == PAGE_OPERATION_FREE && block)) {
         infer_freed(allocator, first, end, event, touched);
@@ -225,7 +225,6 @@ static void infer(struct page_allocator *allocator, const struct page_event *eve
 
 static void make_up_start(struct page_allocator *allocator, const struct recording *recording) {
     uint8_t *touched = cleared(section_base(allocator->section_count) / 8);
-    open_for_all(allocator);
     for (size_t i = 0; i < recording->event_count; i++) {
         infer(allocator, &recording->events[i].is, touched);
     }
@@ -261,6 +260,10 @@ const char *start_build(struct page_allocator *allocator, const struct recording
                         size_t *line) {
     uint64_t count = recording->section_count;
     memset(allocator, 0, sizeof(*allocator));
+    *line = recording->line;
+    if (count == 0) {
+        return "it has no sections";
+    }
     host_memory(paddr(0), count * GIB);
     allocator->section_count = count;
     allocator->sections = cleared(count * sizeof(struct section));
