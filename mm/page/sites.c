@@ -20,20 +20,23 @@ static uint32_t directory_pages(const struct page_allocator *allocator) {
     return pages_of(allocator->section_count * sizeof(pfn_t));
 }
 
-// Takes metadata, cleared, and tells a trace; false when there is none.
+// Takes metadata, cleared; false when there is none.
 static bool take_pages(struct page_allocator *allocator, uint32_t pages, pfn_t *first) {
-    if (!page_take_metadata(allocator, pages, first)) {
-        return false;
+    bool taken = page_take_metadata(allocator, pages, first);
+    if (taken) {
+        memset(port_direct_map(paddr_of(*first)), 0, (uint64_t)pages << PAGE_SHIFT);
     }
-    memset(port_direct_map(paddr_of(*first)), 0, (uint64_t)pages << PAGE_SHIFT);
+    return taken;
+}
+
+static void record_metadata(struct page_allocator *allocator, uint32_t pages, pfn_t first) {
     struct page_event event = {
         .sequence = page_watch_sequence(allocator),
         .operation = PAGE_OPERATION_METADATA,
-        .first = *first,
+        .first = first,
         .count = pages,
     };
     page_watch_record(allocator, event, port_text());
-    return true;
 }
 
 bool page_sites_start(struct page_allocator *allocator) {
@@ -44,6 +47,7 @@ bool page_sites_start(struct page_allocator *allocator) {
     if (!take_pages(allocator, directory_pages(allocator), &watch->sites_begin)) {
         return false;
     }
+    record_metadata(allocator, directory_pages(allocator), watch->sites_begin);
     watch->sites = port_direct_map(paddr_of(watch->sites_begin));
     return true;
 }
@@ -76,10 +80,11 @@ static uint32_t *make_table(struct page_allocator *allocator, uint64_t index) {
         return table;
     }
     uint64_t none = 0;
-    if (!__atomic_compare_exchange_n(&allocator->watch->sites[index].value, &none, first.value,
-                                     false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-        // Another CPU was quicker. A trace was told of this one, so it stays, as metadata.
-        port_log(PORT_DEBUG, "page: two CPUs made the call sites of section %lu", index);
+    if (__atomic_compare_exchange_n(&allocator->watch->sites[index].value, &none, first.value,
+                                    false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+        record_metadata(allocator, pages_of(TABLE_BYTES), first);
+    } else {
+        page_return_metadata(allocator, first, pages_of(TABLE_BYTES)); // another CPU was quicker
     }
     return table_of(allocator, index);
 }
