@@ -54,9 +54,15 @@ EFI_STATUS console_begin(struct loader *loader) {
 }
 
 static void keep(struct loader_log *log, const char *line, size_t length) {
-    if (log->capacity - log->length < length + 1) {
-        log->dropped++;
-        return;
+    static const char last[] = "strata: the log is full";
+    size_t room = log->capacity - log->length;
+    if (log->full || room < sizeof(last)) {
+        return; // full, or not there yet
+    }
+    if (room - sizeof(last) < length + 1) {
+        log->full = true;
+        line = last;
+        length = sizeof(last) - 1;
     }
     memcpy(log->text + log->length, line, length);
     log->text[log->length + length] = '\n';

@@ -25,8 +25,8 @@ struct loader_memory {
 struct loader_log {
     char *text;
     size_t length, capacity;
-    size_t dropped; // lines that did not fit
-    bool serial;    // errors go to COM1 as well: the firmware's console is not there
+    bool full;   // lines were lost, and its last line says so
+    bool serial; // errors go to COM1 as well: the firmware's console is not there
 };
 
 struct loader {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The fake firmware's volume: files in memory, read and written through the protocol. See firmware.h.
+// The fake firmware's volume: files in memory, behind the firmware's protocol. See firmware.h.
 #include "firmware.h"
 
 #include <stdio.h>

@@ -160,6 +160,8 @@ static const struct damage damages[] = {
     {"relocation count wraps", TABLE + 24, UINT64_C(0xfffffffffffffff0), 8,
      "its relocations are out of bounds: 0xfffffffffffffff0 bytes at address 0x11100"},
     {"needed", TABLE + 48, 1, 8, "it needs a shared library: it is not linked statically"},
+    {"REL", TABLE + 48, 17, 8, "it has relocations of another form than RELA (dynamic tag 17)"},
+    {"PLT", TABLE + 48, 23, 8, "it has relocations of another form than RELA (dynamic tag 23)"},
     {"RELR", TABLE + 48, 36, 8, "it has relocations of another form than RELA (dynamic tag 36)"},
     {"relocation type", RELOCATIONS + 24 + 8, 1, 8,
      "relocation 1 is of type 1, known is 8 (relative)"},

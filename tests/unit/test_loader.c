@@ -124,6 +124,27 @@ static void quiet_log(void **state) {
     assert_true(loader_check_jumped()->log_bytes > 100); // the kernel still gets it
 }
 
+// More remarks than the log has room for: it says that it is full, and the rest is on the console.
+static void full_log(void **state) {
+    (void)state;
+    char options[16384] = "badram=";
+    size_t length = strlen(options);
+    for (unsigned i = 0; i < 64; i++) { // patterns that name thousands of places
+        length += (size_t)snprintf(options + length, sizeof(options) - length,
+                                   "%s0x1000000,0xffffffffff00f000", i == 0 ? "" : ",");
+    }
+    for (unsigned i = 0; i < 24; i++) {
+        length += (size_t)snprintf(options + length, sizeof(options) - length, " %040u=1", i);
+    }
+    firmware_add_file("\\strata.conf", options, length);
+    assert_int_equal(firmware_run(), OUTCOME_JUMPED);
+    const struct boot_info *info = loader_check_jumped();
+    const char *log = (const char *)info->log.value;
+    assert_true(info->log_bytes <= 16384);
+    assert_memory_equal(log + info->log_bytes - 24, "strata: the log is full\n", 24);
+    loader_expect_said("strata: direct map at ");
+}
+
 static void kernel_from_a_file(void **state) {
     struct elf_file file = elf_file_good();
     file.bytes[0x300] ^= 0xff; // not the embedded one
@@ -286,6 +307,7 @@ int main(void) {
         cmocka_unit_test_setup(unusable_load_options, loader_reset),
         cmocka_unit_test_setup(unusable_option_files, loader_reset),
         cmocka_unit_test_setup(quiet_log, loader_reset),
+        cmocka_unit_test_setup(full_log, loader_reset),
         cmocka_unit_test_setup(kernel_from_a_file, loader_reset),
         cmocka_unit_test_setup(secure_boot, loader_reset),
         cmocka_unit_test_setup(bad_embedded_kernel, loader_reset),
