@@ -96,15 +96,17 @@ class Machine:
         return f"{self.machine},smm=on" if self.firmware in ("secboot", "snakeoil") else self.machine
 
     def _memory(self):
-        # reserve=off: a terabyte is address space; the host gives memory for what the guest touches.
+        # reserve=off: a terabyte is address space; the host gives memory for what the guest touches. Only where there
+        # is a need, for a host may be set up to refuse it (vm.overcommit_memory=2).
         size = parse_size(self.memory)
         nodes = max(self.numa, 1)
+        reserve = ",reserve=off" if size > 2 << 30 else ""
         args = ["-m", f"{size >> 20}M"]
         if self.memory_file is not None:
             args += ["-object", f"memory-backend-file,id=ram0,size={size},mem-path={self.memory_file},share=on"]
             return ["-machine", f"{self._machine_options()},memory-backend=ram0", *args]
         for node in range(nodes):
-            args += ["-object", f"memory-backend-ram,id=ram{node},size={size // nodes},reserve=off"]
+            args += ["-object", f"memory-backend-ram,id=ram{node},size={size // nodes}{reserve}"]
         if not self.numa:
             return ["-machine", f"{self._machine_options()},memory-backend=ram0", *args]
         for node in range(nodes):

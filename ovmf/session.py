@@ -83,6 +83,9 @@ class Session:
                 break
         raise Failure(f"QEMU did not start:\n{self._messages.read_text()}")
 
+    def _ended(self):
+        return Failure(f"QEMU ended:\n{self._messages.read_text()}")
+
     # The serial port.
 
     def _receive(self, seconds):
@@ -142,11 +145,20 @@ class Session:
     def qmp(self, execute, **arguments):
         """Runs a monitor command and returns its result. Events that come in between are dropped."""
         request = {"execute": execute, **({"arguments": arguments} if arguments else {})}
-        self.monitor.sendall(json.dumps(request).encode() + b"\n")
+        try:
+            self.monitor.sendall(json.dumps(request).encode() + b"\n")
+        except BrokenPipeError:
+            raise self._ended() from None
         self.monitor.settimeout(10)
         data = b""
         while True:
-            data += self.monitor.recv(65536)
+            try:
+                more = self.monitor.recv(65536)
+            except ConnectionResetError:
+                more = b""
+            if not more:
+                raise self._ended()
+            data += more
             *lines, data = data.split(b"\n")
             for reply in map(json.loads, filter(None, lines)):
                 if "error" in reply:
