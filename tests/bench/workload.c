@@ -9,8 +9,8 @@
 // contestant answers.
 static void make_events(struct workload *workload, uint64_t *state) {
     uint32_t *events = malloc(workload->event_count * sizeof(*events));
-    uint32_t *live = malloc(workload->frames * sizeof(*live));
-    uint8_t *orders = malloc(workload->frames);
+    uint32_t *live = calloc(workload->frames, sizeof(*live));
+    uint8_t *orders = calloc(workload->frames, 1);
     uint32_t count = 0, target = workload->frames / 2, held = 0;
     // live[0 … count) are slots in use, those after it are unused.
     for (uint32_t i = 0; i < workload->frames; i++) {

@@ -71,7 +71,7 @@ static void mark_free(struct list_frame *frame, unsigned order) {
 // Whether the block that this one will be half of has a free buddy.
 static bool will_merge(const struct list_buddy *buddy, uint32_t block, unsigned order) {
     uint32_t parent = block & ~(1u << order);
-    return order + 1 < ORDER_MAX && is_free(buddy, parent ^ (2u << order), order + 1);
+    return order < ORDER_MAX - 1 && is_free(buddy, parent ^ (2u << order), order + 1);
 }
 
 // Gives a block to the buddy. The buddy's lock is held.

@@ -143,8 +143,8 @@ static double heal(const struct workload *workload, uint32_t live, uint64_t *sta
     return cpu_ns() - begin;
 }
 
-// What was never freed lies where it lay at first, and after 100 rounds that is one frame in 37,649
-// (1 / 0.9^100): some fourteen in 4 GiB, half of them where all else is free, each in a block of
+// What was never freed lies where it lay at first, and after 100 rounds that is one frame in
+// 37,649 (1 / 0.9^100): some fourteen in 4 GiB, half of them where all else is free, each in a block of
 // 2 MiB that cannot be whole. It takes luck to have fewer, so every repeat draws anew and the median
 // counts.
 static void run_healing(const struct workload *workload, double *values) {
@@ -158,7 +158,8 @@ static void run_healing(const struct workload *workload, double *values) {
     for (unsigned round = 0; round < 100; round++) {
         ns += heal(workload, live, &state);
     }
-    values[ROW_HEALING] = ns / (100.0 * (live / 10));
+    uint32_t tenth = live / 10;
+    values[ROW_HEALING] = ns / (100.0 * tenth);
     for (uint32_t i = 0; PEER_IS_REAL && i < live; i++) {
         free_map_set(&map, workload->slots[i], 1, false);
     }
