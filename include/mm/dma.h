@@ -36,9 +36,9 @@ struct dma_buffer {
 // Takes `bytes` of contiguous memory, cleared, for PAGE_OWNER_DMA: whole pages, so aligned to 4 KiB
 // at least. They begin at a multiple of `align` bytes, end at or below `ceiling` (rounded down to a
 // page), and cross no multiple of `boundary` bytes; both are powers of two, 0 for none.
-// PAGE_NO_MEMORY when no free memory satisfies it: `*out` is unchanged, `*refusal` (unless NULL)
-// says why, and report_refusal puts it into sentences. PAGE_BAD_REQUEST when no memory ever could:
-// no bytes, more than `boundary`, no power of two.
+// PAGE_NO_MEMORY when no free memory satisfies it: `*out` is unchanged and `*refusal` says why,
+// which report_refusal puts into sentences. With NULL for `refusal` these go into the log.
+// PAGE_BAD_REQUEST when no memory ever could: no bytes, more than `boundary`, no power of two.
 // O(bytes), and as page_alloc_contig.  Any context.
 enum page_status dma_alloc(struct page_allocator *allocator, uint64_t bytes, uint64_t align,
                            paddr_t ceiling, uint64_t boundary, struct dma_buffer *out,

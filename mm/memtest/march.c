@@ -135,16 +135,15 @@ static size_t bad_position(const struct memtest *test, uint64_t frame) {
 
 // `bad` is full: the nearest range grows up to the frame. Better too much than a bad frame in use.
 static void widen_nearest(struct memtest *test, size_t next, uint64_t frame) {
-    struct memtest_range *above = next < test->bad_count ? &test->bad[next] : NULL;
-    struct memtest_range *below = next > 0 ? &test->bad[next - 1] : NULL;
-    uint64_t up = above != NULL ? above->begin.value - frame : UINT64_MAX;
-    uint64_t down = below != NULL ? frame + 1 - below->end.value : UINT64_MAX;
-    uint64_t added = up < down ? up : down;
+    struct memtest_range *bad = test->bad;
+    uint64_t up = next < test->bad_count ? bad[next].begin.value - frame : UINT64_MAX;
+    uint64_t down = next > 0 ? frame + 1 - bad[next - 1].end.value : UINT64_MAX;
     if (up < down) {
-        above->begin = pfn(frame);
+        bad[next].begin = pfn(frame);
     } else {
-        below->end = pfn(frame + 1);
+        bad[next - 1].end = pfn(frame + 1);
     }
+    uint64_t added = up < down ? up : down;
     test->bad_pages += added;
     test->widened_pages += added - 1;
 }

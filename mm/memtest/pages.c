@@ -34,16 +34,13 @@ pfn_t memtest_take(struct memtest *test, struct page_allocator *allocator, pfn_t
             test->runs[test->run_count - 1].end.value != at) {
             return pfn(at);
         }
-        // Another CPU may have been quicker: then the run is looked at again.
         enum page_status status =
-            stop > at ? page_reserve(allocator, pfn(at), pfn(stop), NULL) : PAGE_OK;
-        if (status == PAGE_NOT_FREE) {
-            continue;
-        }
-        if (stop > at && status == PAGE_OK) {
+            stop > at ? page_reserve(allocator, pfn(at), pfn(stop), NULL) : PAGE_NOT_RESERVED;
+        if (status == PAGE_OK) {
             memtest_add(test, pfn(at), pfn(stop));
         }
-        at = next;
+        // Another CPU may have been quicker: then the run is looked at again.
+        at = status == PAGE_NOT_FREE ? at : next;
     }
     return end;
 }

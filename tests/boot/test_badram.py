@@ -160,7 +160,7 @@ def test_named_bad_memory_is_never_used(request, firmware, value, regions):
 
 def test_more_bad_memory_than_there_is_room_for(uboot):
     session = uboot("badram=0x2001000,0xfff01000")
-    assert re.search(r"error: badram: .* names 64 more, 64 pages, from 0x2081000 on: there is room for 64 ranges in all, "
-                     "SO THESE STAY IN USE", session.text)
+    assert re.search(r"error: badram: .* names 64 more, 64 pages, from 0x2081000 on: there is room for 64 ranges "
+                     "in all, SO THESE STAY IN USE", session.text)
     assert account(session, "bad") == 64 * 4096
     sound(session)

@@ -136,7 +136,10 @@ static void impossible_requests(void **state) {
     }
     struct dma_buffer buffer = {.bytes = 42};
     const struct request huge = {UINT64_MAX, 0, PAGE_ANYWHERE, 0};
+    enum port_level level = host_log_level;
+    host_log_level = PORT_ERROR; // the refusal is a warning
     assert_int_equal(ask(&huge, &buffer, NULL), PAGE_NO_MEMORY);
+    host_log_level = level;
     assert_int_equal(buffer.bytes, 42);
 }
 
@@ -208,6 +211,43 @@ static void refusals_in_words(void **state) {
     dma_free(&world.pages, &buffer);
 }
 
+static void words_for_every_frame(void **state) {
+    (void)state;
+    static const struct {
+        struct page_info info;
+        const char *words;
+    } frames[] = {
+        {{.state = PAGE_STATE_UNMANAGED}, "not the page allocator's"},
+        {{.state = PAGE_STATE_FREE, .block = {0x200}, .order = 9},
+         "free, in a block of order 9 at 0x200000"},
+        {{.state = PAGE_STATE_ALLOCATED, .block = {5}, .owner = PAGE_OWNER_ACPI},
+         "allocated, in a block of order 0 at 0x5000, owner acpi"},
+        {{.state = PAGE_STATE_CACHED}, "free, in a CPU's stack"},
+        {{.state = PAGE_STATE_RESERVED}, "reserved"},
+        {{.state = PAGE_STATE_BAD}, "bad, taken out for good"},
+        {{.state = PAGE_STATE_METADATA}, "the page allocator's own metadata"},
+    };
+    char bytes[512];
+    struct text_buffer text;
+    for (size_t i = 0; i < sizeof(frames) / sizeof(frames[0]); i++) {
+        text_buffer_init(&text, bytes, sizeof(bytes));
+        report_frame(&text.text, &frames[i].info);
+        assert_string_equal(bytes, frames[i].words);
+    }
+    const struct page_refusal refusal = {.runs = 1,
+                                         .long_enough = 1,
+                                         .beyond_ceiling = 1,
+                                         .nearest_pages = 2,
+                                         .obstacle = {2},
+                                         .in_the_way = {.state = PAGE_STATE_FREE}};
+    text_buffer_init(&text, bytes, sizeof(bytes));
+    report_refusal(&text.text, &refusal);
+    assert_string_equal(bytes,
+                        "free runs: 1; long enough: 1; of these too short below the ceiling: "
+                        "1. The nearest miss is [0x0, 0x2000), 8 KiB, which the ceiling "
+                        "ends.");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(what_devices_ask_for, set_up, tear_down),
@@ -215,6 +255,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(impossible_requests, set_up, tear_down),
         cmocka_unit_test_setup_teardown(freeing_something_else_is_caught, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refusals_in_words, set_up, tear_down),
+        cmocka_unit_test(words_for_every_frame),
     };
     return cmocka_run_group_tests_name("dma", tests, NULL, NULL);
 }

@@ -20,11 +20,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t simulated_load(const uint64_t *word);
-static void simulated_store(uint64_t *word, uint64_t value);
+static uint64_t simulated_load(const uint64_t *pointer);
+static void simulated_store(uint64_t *pointer, uint64_t value);
 #define MEMTEST_LOAD(word)         simulated_load(word)
 #define MEMTEST_STORE(word, value) simulated_store(word, value)
-#include "../../mm/memtest/march.c"
+#include "../../mm/memtest/march.c" // NOLINT(bugprone-suspicious-include)
 
 #define RAM_BEGIN (64 * MIB)
 #define FRAMES    UINT64_C(512)
@@ -60,6 +60,12 @@ static uint64_t *cell(uint64_t frame, uint64_t word) {
 static uint64_t *reach(const uint64_t *pointer, struct fault **fault, unsigned *word) {
     uint64_t address = (uint64_t)((const uint8_t *)pointer - host_ram) + host_ram_begin;
     uint64_t frame = (address - RAM_BEGIN) / PAGE_SIZE;
+    static struct fault none;
+    if (frame >= FRAMES) {
+        *fault = &none;
+        *word = 0;
+        return (uint64_t *)(uintptr_t)pointer;
+    }
     *word = (unsigned)(address % PAGE_SIZE / sizeof(uint64_t));
     *fault = &faults[frame];
     bool alias =
@@ -357,6 +363,43 @@ static void a_full_list_is_widened(void **state) {
     check_what_is_handed_out();
 }
 
+// Runs longer than a step; a bad frame in the last one. (The page allocator's own structures lie
+// above the frames that are used here.)
+static void a_long_run_in_steps(void **state) {
+    (void)state;
+    uint64_t begin = FRAME_0 - 1000, end = FRAME_0 + 300;
+    assert_true(testable(299));
+    faults[299] = (struct fault){.kind = TRANSITION, .word = WORDS - 1, .bit = 63};
+    memtest_init(&test, runs, 1, bad, BAD, 1, 1);
+    assert_true(memtest_add(&test, pfn(begin), pfn(begin + 900)));
+    assert_true(memtest_add(&test, pfn(begin + 900), pfn(end))); // the same run
+    assert_false(memtest_add(&test, pfn(end + 1), pfn(end + 2)));
+    assert_int_equal(test.run_count, 1);
+    assert_int_equal(test.sweep_bytes, 1300 * PAGE_SIZE);
+    assert_int_equal(memtest_step(&test), MEMTEST_MORE);
+    run_to_the_end();
+    assert_int_equal(test.bad_count, 1);
+    assert_int_equal(test.bad[0].begin.value, end - 1);
+    assert_int_equal(test.faults[0].address.value, end * PAGE_SIZE - 8);
+    assert_int_equal(test.swept_bytes % test.sweep_bytes, 0);
+}
+
+// When the list is full, the nearer range grows.
+static void the_nearer_range_grows(void **state) {
+    (void)state;
+    memtest_init(&test, runs, 1, bad, 2, 1, 1);
+    assert_true(add_bad(&test, 100) && add_bad(&test, 200));
+    assert_true(add_bad(&test, 190) && add_bad(&test, 103) && add_bad(&test, 50));
+    assert_false(add_bad(&test, 195) || add_bad(&test, 60));
+    assert_true(add_bad(&test, 201) && add_bad(&test, 300));
+    assert_int_equal(bad[0].begin.value, 50);
+    assert_int_equal(bad[0].end.value, 104);
+    assert_int_equal(bad[1].begin.value, 190);
+    assert_int_equal(bad[1].end.value, 301);
+    assert_int_equal(test.bad_pages, 54 + 111);
+    assert_int_equal(test.widened_pages, 9 + 2 + 49 + 98);
+}
+
 // Many runs: those that do not fit wait for the next test.
 static void more_runs_than_fit(void **state) {
     (void)state;
@@ -430,6 +473,8 @@ int main(void) {
         WITH_WORLD(a_fault_is_described),
         WITH_WORLD(a_test_can_be_stopped),
         WITH_WORLD(a_full_list_is_widened),
+        WITH_WORLD(a_long_run_in_steps),
+        WITH_WORLD(the_nearer_range_grows),
         WITH_WORLD(more_runs_than_fit),
         WITH_WORLD(frames_in_a_stack_are_tested_too),
         cmocka_unit_test(whole_sections_come_apart),
