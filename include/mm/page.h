@@ -149,8 +149,9 @@ enum page_status page_alloc(struct page_allocator *allocator, unsigned order, pa
 
 // Single frames from anywhere, the request that a kernel makes most: as page_alloc(…, 0,
 // PAGE_ANYWHERE, …) and page_free(…, 0), in fewer instructions.
-enum page_status page_alloc_frame(struct page_allocator *allocator, enum page_owner owner,
-                                  pfn_t *out);
+// PAGE_NO_FRAME when there is none.
+#define PAGE_NO_FRAME ((pfn_t){UINT64_MAX})
+pfn_t page_alloc_frame(struct page_allocator *allocator, enum page_owner owner);
 void page_free_frame(struct page_allocator *allocator, pfn_t frame);
 
 // The same as page_alloc for a request that cannot wait: it may use the atomic reserve.

@@ -37,8 +37,8 @@ static __attribute__((noinline)) bool run_nothing(uint64_t count, unsigned order
 
 static __attribute__((noinline)) bool run_frame_pairs(uint64_t count, unsigned order) {
     for (uint64_t i = 0; i < count; i++) {
-        pfn_t frame;
-        if (page_alloc_frame(&strata.pages, PAGE_OWNER_TEST, &frame) != PAGE_OK) {
+        pfn_t frame = page_alloc_frame(&strata.pages, PAGE_OWNER_TEST);
+        if (frame.value == PAGE_NO_FRAME.value) {
             return false;
         }
         page_free_frame(&strata.pages, frame);
@@ -132,8 +132,11 @@ static void measure(const struct report *report, const struct operation *operati
 // Allocates frames into the list; returns how many.
 static __attribute__((noinline)) uint64_t take_bulk(pfn_t *frames, uint64_t count) {
     uint64_t taken = 0;
-    while (taken < count &&
-           page_alloc_frame(&strata.pages, PAGE_OWNER_TEST, &frames[taken]) == PAGE_OK) {
+    while (taken < count) {
+        frames[taken] = page_alloc_frame(&strata.pages, PAGE_OWNER_TEST);
+        if (frames[taken].value == PAGE_NO_FRAME.value) {
+            break;
+        }
         taken++;
     }
     return taken;

@@ -51,6 +51,8 @@ bool page_split_whole(struct page_allocator *allocator, uint64_t index, struct p
 // function's.
 enum page_status page_alloc_slow(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
                                  enum page_owner owner, pfn_t *out, const void *caller);
+pfn_t page_alloc_frame_slow(struct page_allocator *allocator, enum page_owner owner,
+                            const void *caller);
 enum page_status page_alloc_atomic_slow(struct page_allocator *allocator, unsigned order,
                                         paddr_t ceiling, enum page_owner owner, pfn_t *out,
                                         const void *caller);

@@ -11,9 +11,10 @@
 
 enum page_status page_alloc(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
                             enum page_owner owner, pfn_t *out) {
-    if (ceiling.value == PAGE_ANYWHERE.value && owner < PAGE_OWNER_COUNT_ &&
-        ((order == 0 && page_stack_pop(allocator, 0, owner, out)) ||
-         (order == LARGE_ORDER && page_stack_pop(allocator, LARGE_ORDER, owner, out)))) {
+    uint64_t limit = ceiling.value >> PAGE_SHIFT;
+    if (owner < PAGE_OWNER_COUNT_ &&
+        ((order == 0 && page_stack_pop(allocator, 0, limit, owner, out)) ||
+         (order == LARGE_ORDER && page_stack_pop(allocator, LARGE_ORDER, limit, owner, out)))) {
         return PAGE_OK;
     }
     return page_alloc_slow(allocator, order, ceiling, owner, out, PAGE_CALLER);
@@ -21,19 +22,20 @@ enum page_status page_alloc(struct page_allocator *allocator, unsigned order, pa
 
 enum page_status page_alloc_atomic(struct page_allocator *allocator, unsigned order,
                                    paddr_t ceiling, enum page_owner owner, pfn_t *out) {
-    if (ceiling.value == PAGE_ANYWHERE.value && owner < PAGE_OWNER_COUNT_ && order == 0 &&
-        page_stack_pop(allocator, 0, owner, out)) {
+    uint64_t limit = ceiling.value >> PAGE_SHIFT;
+    if (owner < PAGE_OWNER_COUNT_ && order == 0 &&
+        page_stack_pop(allocator, 0, limit, owner, out)) {
         return PAGE_OK;
     }
     return page_alloc_atomic_slow(allocator, order, ceiling, owner, out, PAGE_CALLER);
 }
 
-enum page_status page_alloc_frame(struct page_allocator *allocator, enum page_owner owner,
-                                  pfn_t *out) {
-    if (owner < PAGE_OWNER_COUNT_ && page_stack_pop(allocator, 0, owner, out)) {
-        return PAGE_OK;
+pfn_t page_alloc_frame(struct page_allocator *allocator, enum page_owner owner) {
+    pfn_t frame;
+    if (owner < PAGE_OWNER_COUNT_ && page_stack_pop(allocator, 0, UINT64_MAX, owner, &frame)) {
+        return frame;
     }
-    return page_alloc_slow(allocator, 0, PAGE_ANYWHERE, owner, out, PAGE_CALLER);
+    return page_alloc_frame_slow(allocator, owner, PAGE_CALLER);
 }
 
 void page_free(struct page_allocator *allocator, pfn_t block, unsigned order) {

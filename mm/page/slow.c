@@ -53,10 +53,12 @@ enum page_status page_alloc_block(struct page_allocator *allocator, unsigned ord
         return PAGE_BAD_REQUEST;
     }
     if (order == 0 && ceiling.value == PAGE_ANYWHERE.value && page_stack_refill(allocator) &&
-        page_stack_pop(allocator, 0, owner, out)) {
+        page_stack_pop(allocator, 0, UINT64_MAX, owner, out)) {
         return PAGE_OK;
     }
-    if (alloc_from_sections(allocator, order, ceiling, owner, atomic, out)) {
+    uint64_t limit = ceiling.value >> PAGE_SHIFT;
+    if ((order == LARGE_ORDER && page_stack_pop(allocator, LARGE_ORDER, limit, owner, out)) ||
+        alloc_from_sections(allocator, order, ceiling, owner, atomic, out)) {
         return PAGE_OK;
     }
     // What this CPU keeps back may be what is missing.
@@ -70,6 +72,13 @@ enum page_status page_alloc_slow(struct page_allocator *allocator, unsigned orde
     return allocator->watch == NULL
                ? page_alloc_block(allocator, order, ceiling, owner, false, out)
                : page_watch_alloc(allocator, order, ceiling, owner, false, out, caller);
+}
+
+pfn_t page_alloc_frame_slow(struct page_allocator *allocator, enum page_owner owner,
+                            const void *caller) {
+    pfn_t frame;
+    enum page_status status = page_alloc_slow(allocator, 0, PAGE_ANYWHERE, owner, &frame, caller);
+    return status == PAGE_OK ? frame : PAGE_NO_FRAME;
 }
 
 enum page_status page_alloc_atomic_slow(struct page_allocator *allocator, unsigned order,

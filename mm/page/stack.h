@@ -55,9 +55,10 @@ static inline __attribute__((always_inline)) uint32_t page_stack_capacity(unsign
     return order == 0 ? PAGE_STACK_FRAMES : PAGE_STACK_LARGE;
 }
 
-// Pops a block for an owner. False when the stack is in use, closed or empty.
+// Pops a block that ends at or below frame `limit` for an owner. False when the stack is in use,
+// closed or empty, or its last block lies higher.
 static inline __attribute__((always_inline)) bool page_stack_pop(struct page_allocator *allocator,
-                                                                 unsigned order,
+                                                                 unsigned order, uint64_t limit,
                                                                  enum page_owner owner,
                                                                  pfn_t *out) {
     struct page_stack *stack = page_stack_of(allocator, order);
@@ -65,7 +66,8 @@ static inline __attribute__((always_inline)) bool page_stack_pop(struct page_all
         return false;
     }
     uint32_t count = stack->count;
-    if (__builtin_expect(count == 0, false)) {
+    if (__builtin_expect(count == 0, false) ||
+        __builtin_expect(stack->frames[count - 1] + (UINT64_C(1) << order) > limit, false)) {
         page_gate_leave(stack);
         return false;
     }
@@ -88,7 +90,7 @@ static inline __attribute__((always_inline)) bool page_stack_push(struct page_al
         return false;
     }
     uint8_t *state = allocator->sections[index].state + frame;
-    unsigned owner = (unsigned)*state - state_of(order, 0);
+    uint64_t owner = (uint64_t)*state - state_of(order, 0);
     if (__builtin_expect(owner >= PAGE_OWNER_COUNT_, false) || !page_gate_enter(stack)) {
         return false;
     }

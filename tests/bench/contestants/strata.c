@@ -78,11 +78,12 @@ static void peer_close(void) {}
 // Single frames through the calls made for them, as whoever knows that it wants a frame does; the
 // orders are constants where a row has one.
 static inline uint32_t peer_alloc(unsigned order) {
+    if (__builtin_constant_p(order) && order == 0) {
+        return (uint32_t)page_alloc_frame(&machine.pages, PAGE_OWNER_TEST).value; // NO_FRAME too
+    }
     pfn_t block;
     enum page_status status =
-        __builtin_constant_p(order) && order == 0
-            ? page_alloc_frame(&machine.pages, PAGE_OWNER_TEST, &block)
-            : page_alloc(&machine.pages, order, PAGE_ANYWHERE, PAGE_OWNER_TEST, &block);
+        page_alloc(&machine.pages, order, PAGE_ANYWHERE, PAGE_OWNER_TEST, &block);
     return status == PAGE_OK ? (uint32_t)block.value : NO_FRAME;
 }
 
