@@ -118,9 +118,15 @@ class Dump:
             reclaimed = sum(pages for given_back, pages in runs if given_back)
             if (acpi["pages"], acpi["reclaimed"]) != (sum(pages for _, pages in runs), reclaimed):
                 yield f"ACPI: {acpi} is not what its runs of pages add up to"
-            described = sum(d["pages"] for d in self.efi if d["type"] == 9)
+            described = sum(d["pages"] - self._bad_pages(d) for d in self.efi if d["type"] == 9)
             if acpi["pages"] != described:
-                yield f"ACPI: {acpi['pages']} pages audited, the firmware described {described}"
+                yield f"ACPI: {acpi['pages']} pages audited, the firmware described {described} that are not bad"
+
+    def _bad_pages(self, descriptor):
+        begin = number(descriptor["start"])
+        end = begin + descriptor["pages"] * PAGE
+        return sum(max(0, min(end, number(r["end"])) - max(begin, number(r["start"]))) // PAGE
+                   for r in self.regions if r["class"] == "bad")
 
 
 def judge(text):
