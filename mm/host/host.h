@@ -23,5 +23,8 @@ extern _Thread_local bool host_panic_armed;
 extern _Thread_local char host_panic_message[512];
 void host_panic_end(void);
 
+// The function that port_code_name says all code is in, 16 bytes into it; NULL (default): unknown.
+extern const char *host_code_name;
+
 // Lines of port_log above this level are not printed (default PORT_WARNING).
 extern enum port_level host_log_level;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Any bytes as a recording: refused with a reason, or an allocator is built from it that keeps every
-// invariant, and its events are done again up to the first bad one.
+// Any bytes as a recording: refused with a reason, or an allocator is built from it that keeps
+// every invariant, and its events are done again up to the first bad one.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -10,7 +10,7 @@
 #include "world.h"
 #include <host/host.h>
 #include <mm/ledger.h>
-#include <mm/watch.h>
+#include <mm/report.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -516,6 +516,97 @@ static void the_last_events_stay(void **state) {
     free(storage);
 }
 
+static void says(void (*report)(struct text *out, const struct page_watch *watch),
+                 const struct page_watch *watch, const char *expected) {
+    char bytes[4096];
+    struct text_buffer text;
+    text_buffer_init(&text, bytes, sizeof(bytes));
+    report(&text.text, watch);
+    assert_string_equal(bytes, expected);
+}
+
+static void reports_say_how_it_stands(void **state) {
+    (void)state;
+    struct page_watch watch = {.sites = NULL};
+    says(report_failures, NULL, "no request is made to fail\n");
+    says(report_failures, &watch, "no request is made to fail\n");
+    watch.failures = (struct page_failures){PAGE_FAIL_EVERY, 7, 0, 20, 2};
+    says(report_failures, &watch, "made to fail: every:7; 2 of 20 requests so far\n");
+    watch.failures = (struct page_failures){PAGE_FAIL_RANDOM, 7, 0x1f, 20, 3};
+    says(report_failures, &watch, "made to fail: random:7:0x1f; 3 of 20 requests so far\n");
+    says(report_trace, NULL, "nothing is recorded\n");
+    says(report_trace, &watch, "nothing is recorded\n");
+    watch.trace = (struct page_trace){.recording = true, .capacity = 10, .recorded = 3};
+    says(report_trace, &watch, "recording: 3 events, of which the last 3 are kept; room for 10\n");
+    watch.trace = (struct page_trace){.capacity = 10, .recorded = 30};
+    says(report_trace, &watch, "recorded: 30 events, of which the last 10 are kept; room for 10\n");
+}
+
+static void sites_are_said_by_name(void **state) {
+    (void)state;
+    char bytes[1024];
+    struct text_buffer text;
+    const struct page_site sites[] = {{0x1234, PAGE_OWNER_SLAB, 2, 16}, {0, PAGE_OWNER_DMA, 1, 1}};
+    const struct page_site rest = {0, 0, 5, 6}, none = {0};
+    text_buffer_init(&text, bytes, sizeof(bytes));
+    report_sites(&text.text, sites, 2, &rest);
+    assert_string_equal(bytes, "allocated and not freed, by who asked for it (2 places)\n"
+                               "         16 pages in       2 blocks  slab        text+0x1234\n"
+                               "          1 pages in       1 blocks  dma         unknown\n"
+                               "          6 pages in       5 blocks              others\n");
+    host_code_name = "somebody";
+    text_buffer_init(&text, bytes, sizeof(bytes));
+    report_sites(&text.text, sites, 1, &none);
+    host_code_name = NULL;
+    assert_string_equal(bytes, "allocated and not freed, by who asked for it (1 places)\n"
+                               "         16 pages in       2 blocks  slab        somebody+0x11\n");
+}
+
+// A recording's records are those that report.h describes.
+static void records_are_as_described(void **state) {
+    (void)state;
+    static char bytes[8192];
+    struct world world;
+    struct page_watch watch;
+    struct text_buffer text;
+    uint64_t events = 1;
+    watched(&world, &watch);
+    first_place(&world.pages, PAGE_ORDER_MAX);
+    first_place(&world.pages, 4);
+    uint64_t need = page_trace_bytes(&world.pages, events);
+    void *storage = aligned_alloc(16, need);
+    assert_true(page_trace_start(&world.pages, storage, need, &events));
+    contig(&world.pages);
+    page_fail(&watch, PAGE_FAIL_NTH, 1, 0);
+    alloc_large(&world.pages);
+    page_trace_stop(&world.pages);
+    text_buffer_init(&text, bytes, sizeof(bytes));
+    record_trace(&text.text, &watch);
+    static const char *const lines[] = {
+        "{\"record\":\"trace\",\"sections\":4,\"recorded\":2,\"kept\":2,\"below_16m\":0,"
+        "\"below_4g\":0,\"atomic\":0}\n",
+        "{\"record\":\"trace-section\",\"index\":0,\"state\":\"split\",\"span\":262144,"
+        "\"own_metadata\":false}\n",
+        "{\"record\":\"trace-section\",\"index\":3,\"state\":\"taken\",\"as\":\"allocated\","
+        "\"owner\":\"slab\"}\n",
+        "\"state\":\"allocated\",\"order\":4,\"owner\":\"slab\"}\n",
+        "{\"record\":\"trace-event\",\"sequence\":1,\"operation\":\"contig\",\"status\":\"ok\",",
+        "\"pages\":700,\"owner\":\"test\",\"ceiling\":\"0xffffffffffffffff\",\"align\":\"0x0\","
+        "\"boundary\":\"0x400000\",\"cpu\":0,\"caller\":\"text+0x",
+        "\"operation\":\"alloc\",\"status\":\"no memory\",\"start\":\"0x0\",\"pages\":512,"
+        "\"order\":9,\"owner\":\"test\",\"ceiling\":\"0x80000000\",\"atomic\":true,"
+        "\"injected\":true,\"cpu\":0,",
+        "{\"record\":\"trace-end\",\"events\":2}\n",
+    };
+    const char *at = bytes;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        at = strstr(at, lines[i]);
+        assert_non_null(at);
+    }
+    unwatched(&world);
+    free(storage);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stacks_stay_empty),
@@ -529,6 +620,9 @@ int main(void) {
         cmocka_unit_test(every_call_is_one_event),
         cmocka_unit_test(the_start_is_all_there_is),
         cmocka_unit_test(the_last_events_stay),
+        cmocka_unit_test(reports_say_how_it_stands),
+        cmocka_unit_test(sites_are_said_by_name),
+        cmocka_unit_test(records_are_as_described),
     };
     return cmocka_run_group_tests_name("watch", tests, NULL, NULL);
 }
