@@ -34,6 +34,3 @@ struct kernel {
 };
 
 extern struct kernel strata;
-
-// The image's first byte, from the linker script.
-extern const uint8_t kernel_image_begin[] __attribute__((visibility("hidden")));

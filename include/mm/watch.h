@@ -2,7 +2,7 @@
 // Watching a page allocator at work: failing requests on purpose, knowing who asked for each block,
 // and recording everything that it does.
 //
-//    page_alloc ──> gate open?  ── yes ──> the CPU's stack          nobody watches: nothing is asked
+//    page_alloc ──> gate open?  ── yes ──> the CPU's stack         nobody watches: nothing is asked
 //                      │ no
 //                      v
 //                  a watch?  ── no ──> the sections

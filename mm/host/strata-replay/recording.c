@@ -59,19 +59,14 @@ static pfn_t frame_in(struct record *record) {
 static void read_head(struct recording *recording, struct record *record, size_t line) {
     size_t found = recording->found;
     recording_free(recording);
-    *recording = (struct recording){
-        .line = line,
-        .found = found + 1,
-        .section_count = record_number(record, "sections", SECTION_MOST),
-        .recorded = record_number(record, "recorded", UINT64_MAX),
-        .kept = record_number(record, "kept", UINT64_MAX),
-        .reserves =
-            {
-                .below_16m = record_number(record, "below_16m", FRAMES_MOST),
-                .below_4g = record_number(record, "below_4g", FRAMES_MOST),
-                .atomic = record_number(record, "atomic", FRAMES_MOST),
-            },
-    };
+    recording->line = line;
+    recording->found = found + 1;
+    recording->section_count = record_number(record, "sections", SECTION_MOST);
+    recording->recorded = record_number(record, "recorded", UINT64_MAX);
+    recording->kept = record_number(record, "kept", UINT64_MAX);
+    recording->reserves.below_16m = record_number(record, "below_16m", FRAMES_MOST);
+    recording->reserves.below_4g = record_number(record, "below_4g", FRAMES_MOST);
+    recording->reserves.atomic = record_number(record, "atomic", FRAMES_MOST);
 }
 
 static void read_section(struct recording *recording, struct record *record, size_t line) {
@@ -224,5 +219,5 @@ void recording_free(struct recording *recording) {
     free(recording->sections);
     free(recording->runs);
     free(recording->events);
-    *recording = (struct recording){.line = 0};
+    memset(recording, 0, sizeof(*recording));
 }
