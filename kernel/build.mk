@@ -32,7 +32,8 @@ $(BUILD)/kernel/version: version
 	@mkdir -p $(@D)
 	@echo '$(STRATA_VERSION) $(STRATA_BUILD)' | cmp -s - $@ || echo '$(STRATA_VERSION) $(STRATA_BUILD)' >$@
 $(BUILD)/kernel/kernel/banner.o: $(BUILD)/kernel/version
-$(BUILD)/kernel/kernel/banner.o: KERNEL_FLAGS += -DSTRATA_VERSION='"$(STRATA_VERSION)"' -DSTRATA_BUILD='"$(STRATA_BUILD)"'
+$(BUILD)/kernel/kernel/banner.o: KERNEL_FLAGS += -DSTRATA_VERSION='"$(STRATA_VERSION)"' \
+  -DSTRATA_BUILD='"$(STRATA_BUILD)"'
 
 $(BUILD)/kernel/%.o: %.c | $(BUILD)/kernel/include/stb
 	@mkdir -p $(@D)

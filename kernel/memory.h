@@ -18,7 +18,7 @@ void memory_init(struct kernel *kernel);
 // exactly the pages given back.
 void memory_reclaim(struct kernel *kernel);
 
-// Sets a part of what is free aside: below 16 MiB a quarter, at most 4 MiB; below 4 GiB a sixteenth,
-// at most 64 MiB, where there is memory above as well; for requests that cannot wait a 512th of all,
-// at most 2 MiB. Reserved memory stays free: only who may take it is decided.
+// Sets a part of what is free aside: below 16 MiB a quarter, at most 4 MiB; below 4 GiB a
+// sixteenth, at most 64 MiB, where there is memory above as well; for requests that cannot wait a
+// 512th of all, at most 2 MiB. Reserved memory stays free: only who may take it is decided.
 void memory_set_reserves(struct kernel *kernel);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The boot allocator. The map is its only structure: what it hands out is marked there.
 //
-// It takes the smallest piece that has room, so that large regions stay large, and cuts no 1 GiB section that is wholly
-// usable while there is room elsewhere: such a section costs the page allocator nothing until it is touched.
+// It takes the smallest piece that has room, so that large regions stay large, and cuts no 1 GiB
+// section that is wholly usable while there is room elsewhere: such a section costs the page
+// allocator nothing until it is touched.
 #include <mm/assert.h>
 #include <mm/bootmem.h>
 

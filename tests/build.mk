@@ -40,7 +40,7 @@ $(FUZZ_PROGRAMS): $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o \
 unit: $(UNIT_PROGRAMS)
 
 test: $(BENCH)
-test: all unit $(FUZZ_PROGRAMS) $(BUILD)/strata.img ## run every test; last line: N passed, N failed (T= for pytest)
+test: all unit $(FUZZ_PROGRAMS) $(EXHAUSTIVE) $(BUILD)/strata.img ## run every test; last line: N passed, N failed (T= for pytest)
 	$(Q)$(PYTHON) tests/run --build $(BUILD) --jobs $(JOBS) $(T)
 
 test-boot: all $(BUILD)/strata.img ## boot the whole matrix of machines

@@ -10,7 +10,7 @@ import pytest
 
 BUILD = Path(os.environ.get("STRATA_BUILD", "build"))
 FUZZ_SECONDS = 3
-# The exhaustive tests are the longest; a sanitized program under load needs its time.
+# A sanitized program under load needs its time.
 UNIT_TIMEOUT = 600
 
 

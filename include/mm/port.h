@@ -14,8 +14,8 @@
 //   static inline void *port_direct_map(paddr_t address);
 //       A pointer to physical memory that the memory manager owns (usable RAM). Never called for
 //       anything else.
-//   static inline unsigned long port_irq_save(void);  static inline void port_irq_restore(unsigned
-//   long);
+//   static inline unsigned long port_irq_save(void);
+//   static inline void port_irq_restore(unsigned long);
 //       Interrupts off on this CPU, and back to what they were. Nests.
 //   static inline void port_relax(void);
 //       A hint in a spin loop.

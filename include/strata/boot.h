@@ -10,10 +10,10 @@
 // State of the machine at the kernel's entry:
 //   RDI   virtual address of the boot_info, through the direct map
 //   RSP   top of the boot stack (range BOOT_RANGE_STACK, through the direct map), 16-byte aligned
-//   minus 8, as if called CR3   the loader's tables: identity for the loader's own image (gone once
-//   the kernel builds its tables), the direct
-//         map at `direct_map`, the kernel's segments at `kernel_virtual` with their own
-//         permissions; nothing is both writable and executable
+//         minus 8, as if called
+//   CR3   the loader's tables: the page that jumps, at its own address (gone once the kernel builds
+//         its tables); the direct map at `direct_map`; the kernel's segments at `kernel_virtual`
+//         with their own permissions; nothing is both writable and executable
 //   IF=0, DF=0, CR0.WP=1, CR0.NE=1, EFER.NXE=1 where the CPU has NX; GDT and IDT are still the
 //   firmware's or the loader's and must be replaced before anything can trap
 //

@@ -35,6 +35,6 @@ void trap_handle(const struct trap_frame *frame);
 const char *trap_name(uint64_t vector);
 
 // Writes what the error code of this vector says, without a newline: for a page fault the access
-// and the address, for a selector fault which entry of which table. Writes nothing and returns false
-// for a vector whose error code says nothing.
+// and the address, for a selector fault which entry of which table. Writes nothing and returns
+// false for a vector whose error code says nothing.
 bool trap_explain_error(struct text *out, uint64_t vector, uint64_t error, uint64_t fault_address);

@@ -36,36 +36,16 @@ static struct piece covered(const struct memory_region *region, uint64_t index) 
     return piece_of(index, begin, end);
 }
 
-// Memory that is the allocator's now or may become so.
-static bool may_be_given(enum memory_class class) {
-    return class == MEMORY_USABLE || class == MEMORY_BOOTSVC || class == MEMORY_LOADER ||
-           class == MEMORY_ACPI;
-}
-
-// How many frames of the section need state bytes: up to the last one that may be given.
-static uint32_t span_of(const struct memmap *map, size_t region, uint64_t index) {
-    uint32_t span = 0;
-    for (; region < map->region_count; region++) {
-        const struct memory_region *at = &map->regions[region];
-        if (at->begin.value >= (index + 1) * GIB) {
-            break;
-        }
-        struct piece piece = covered(at, index);
-        if (piece.end > span && may_be_given(at->class)) {
-            span = piece.end;
-        }
-    }
-    return (uint32_t)align_up(span, 64);
-}
-
-static bool open_section(struct page_allocator *allocator, struct bootmem *boot, uint64_t index,
-                         uint32_t span) {
-    uint64_t bytes = section_metadata_bytes(span);
+// Every frame of the section gets a state byte, whether there is memory or not: what is plugged in
+// later finds it there, and the bytes never move (CPUs' stacks point at them).
+static bool open_section(struct page_allocator *allocator, struct bootmem *boot, uint64_t index) {
+    uint64_t bytes = section_metadata_bytes(SECTION_FRAMES);
     paddr_t storage;
     if (!bootmem_alloc(boot, bytes, PAGE_SIZE, MEMORY_METADATA, &storage)) {
         return false;
     }
-    section_open(&allocator->sections[index], port_direct_map(storage), span, STATE_UNMANAGED);
+    section_open(&allocator->sections[index], port_direct_map(storage), SECTION_FRAMES,
+                 STATE_UNMANAGED);
     allocator->metadata_bytes += bytes;
     return true;
 }
@@ -86,11 +66,7 @@ static int open_partial_sections(struct page_allocator *allocator, struct bootme
                 allocator->sections[ends[e]].kind == SECTION_SPLIT) {
                 continue;
             }
-            size_t first = i;
-            while (first > 0 && boot->map->regions[first - 1].end.value > ends[e] * GIB) {
-                first--;
-            }
-            if (!open_section(allocator, boot, ends[e], span_of(boot->map, first, ends[e]))) {
+            if (!open_section(allocator, boot, ends[e])) {
                 return -1;
             }
             opened++;

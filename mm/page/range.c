@@ -99,23 +99,13 @@ static bool open_elsewhere(struct page_allocator *allocator, uint64_t index, pfn
     return kind != SECTION_SPLIT;
 }
 
-// Gives a section with a short span state bytes for all its frames.
-static void widen(struct section *section, uint8_t *state) {
-    unsigned long flags = lock_acquire(&section->lock);
-    memcpy(state, section->state, section->span);
-    memset(state + section->span, STATE_UNMANAGED, SECTION_FRAMES - section->span);
-    section->state = state;
-    section->span = SECTION_FRAMES;
-    lock_release(&section->lock, flags);
-}
-
 // What a section needs before a part of it can change.
-enum need { NEED_NOTHING, NEED_SPLIT, NEED_METADATA, NEED_WIDER };
+enum need { NEED_NOTHING, NEED_SPLIT, NEED_METADATA };
 
 static enum need need_of(struct section *section, struct piece piece, enum change change) {
     switch ((enum section_kind)section->kind) {
     case SECTION_SPLIT:
-        return change == CHANGE_RELEASE && piece.end > section->span ? NEED_WIDER : NEED_NOTHING;
+        return NEED_NOTHING;
     case SECTION_WHOLE:
         return change == CHANGE_RELEASE || piece_is_whole(piece) ? NEED_NOTHING : NEED_SPLIT;
     case SECTION_ABSENT:
@@ -142,15 +132,12 @@ static bool prepare(struct page_allocator *allocator, uint64_t index, struct pie
     if (need == NEED_NOTHING) {
         return true;
     }
-    uint64_t bytes = need == NEED_WIDER ? SECTION_FRAMES : section_metadata_bytes(SECTION_FRAMES);
-    uint32_t pages = (uint32_t)(align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT);
+    uint32_t pages = (uint32_t)(section_metadata_bytes(SECTION_FRAMES) >> PAGE_SHIFT);
     pfn_t storage;
     if (page_watch_refuses(allocator) || !page_take_metadata(allocator, pages, &storage)) {
         return false;
     }
-    if (need == NEED_WIDER) {
-        widen(section, port_direct_map(paddr_of(storage)));
-    } else if (!open_elsewhere(allocator, index, storage)) {
+    if (!open_elsewhere(allocator, index, storage)) {
         page_return_metadata(allocator, storage, pages);
     }
     return true;

@@ -16,7 +16,7 @@
 // tests/exhaustive over every reachable state of a small section):
 //   S1  a free block's buddy is never free at the same order below order 9     merged
 //   S2  no frame lies in two free blocks, or in a free and an allocated block  disjoint
-//   S3  free_pages is the sum of the free blocks                               conserved
+//   S3  free_pages is the sum of the free blocks                               all of them
 //   S4  an allocated block is aligned to its size                              aligned
 //   S5  frames at or beyond `span` are not free and have no state byte         inside
 //
@@ -42,7 +42,7 @@ struct section {
     uint8_t kind;        // enum section_kind
     uint8_t taken_state; // when TAKEN: the state byte that stands for all of it
     bool own_metadata;   // the metadata is the last thing in the section itself
-    uint32_t span;       // frames that have a state byte
+    uint32_t span;       // frames that have a state byte: all of them, but in small worlds of tests
     uint32_t free_pages;
     struct bitmap *bitmap;
     uint8_t *state;

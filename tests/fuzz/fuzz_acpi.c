@@ -16,7 +16,7 @@
 #include <string.h>
 
 #define USABLE       UINT64_C(0x100000)
-#define USABLE_BYTES UINT64_C(0x40000)
+#define USABLE_BYTES UINT64_C(0x100000)
 #define MEMORY       UINT64_C(0x200000)
 #define MEMORY_BYTES UINT64_C(0xa000)
 #define TOP          UINT64_C(0x210000)

@@ -24,7 +24,7 @@ static const struct efi_descriptor standard[] = {
     {EFI_MMIO, 0, BOARD_MMIO, 0, 1, EFI_ATTRIBUTE_UC},
     {EFI_ACPI_RECLAIM, 0, BOARD_SECOND, 0, 2, EFI_ATTRIBUTE_WB},
     {EFI_LOADER_DATA, 0, BOARD_LOADER, 0, 4, EFI_ATTRIBUTE_WB},
-    {EFI_CONVENTIONAL, 0, BOARD_MORE, 0, 48, EFI_ATTRIBUTE_WB},
+    {EFI_CONVENTIONAL, 0, BOARD_MORE, 0, 160, EFI_ATTRIBUTE_WB},
 };
 
 // Firmware's memory as it was when acpi_find was called.

@@ -19,7 +19,7 @@
 //   0x228000  device registers           1 page
 //   0x230000  ACPI reclaim               2 pages
 //   0x240000  loader's data              4 pages
-//   0x250000  usable                     48 pages
+//   0x250000  usable                     160 pages
 #define BOARD_BIOS     UINT64_C(0x0e0000)
 #define BOARD_USABLE   UINT64_C(0x100000)
 #define BOARD_BOOTSVC  UINT64_C(0x200000)
@@ -32,7 +32,7 @@
 #define BOARD_SECOND   UINT64_C(0x230000)
 #define BOARD_LOADER   UINT64_C(0x240000)
 #define BOARD_MORE     UINT64_C(0x250000)
-#define BOARD_END      UINT64_C(0x280000)
+#define BOARD_END      UINT64_C(0x2f0000)
 
 // The standard tables (board_tables): one to a page from the region's end downwards, as OVMF does.
 #define BOARD_RSDP  (BOARD_ACPI + 0x11014)

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: MIT
+# What the tests of the page allocator are made of beside mm/.
 TEST_SOURCES_page := tests/unit/world.c
 TEST_SOURCES_page_random := tests/unit/world.c
 TEST_SOURCES_page_threads := tests/unit/world.c

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Random operations on the page allocator against an oracle that is one byte a frame and knows nothing of buddies.
+// Random operations on the page allocator against an oracle that is one byte a frame and knows
+// nothing of buddies.
 //
-// The oracle knows for each frame whether it is free and, for the first frame of a live block, its order. A refusal is
-// checked by brute force: no aligned run of free frames below the ceiling may exist. Metadata that the allocator makes
-// on the way is learnt from page_inspect, and must have come from free frames.
+// The oracle knows for each frame whether it is free and, for the first frame of a live block, its
+// order. A refusal is checked by brute force: no aligned run of free frames below the ceiling may
+// exist. Metadata that the allocator makes on the way is learnt from page_inspect, and must have
+// come from free frames.
 //   STRATA_SEED=n STRATA_STEPS=n run another, or a longer, sequence.
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A machine for the tests of the allocators: usable ranges in, a page allocator over simulated memory out.
+// A machine for the tests of the allocators: usable ranges in, a page allocator over simulated
+// memory out.
 #pragma once
 
 #include <mm/bootmem.h>
@@ -17,8 +18,8 @@ struct world {
     void *storage;
 };
 
-// Converts the ranges and builds a page allocator over them. Simulated memory spans [0, the last end). Fails the test
-// when anything does.
+// Converts the ranges and builds a page allocator over them. Simulated memory spans [0, the last
+// end). Fails the test when anything does.
 void world_create(struct world *world, const struct world_range *ranges, size_t count);
 void world_destroy(struct world *world);
 

@@ -144,9 +144,10 @@ static double heal(const struct workload *workload, uint32_t live, uint64_t *sta
 }
 
 // What was never freed lies where it lay at first, and after 100 rounds that is one frame in
-// 37,649 (1 / 0.9^100): some fourteen in 4 GiB, half of them where all else is free, each in a block of
-// 2 MiB that cannot be whole. It takes luck to have fewer, so every repeat draws anew and the median
-// counts.
+// 37,649 (1 / 0.9^100): some fourteen in 4 GiB, half of them where all else is free, each in a
+// block of
+// 2 MiB that cannot be whole. It takes luck to have fewer, so every repeat draws anew and the
+// median counts.
 static void run_healing(const struct workload *workload, double *values) {
     struct free_map map;
     uint64_t state = random_seed(workload->repeat + UINT64_C(1000));
