@@ -112,6 +112,8 @@ class Dump:
                    f"the ledger's account {self.ledger.get('free')}")
 
     def _acpi_defects(self):
+        if not list(self.of("acpi")):
+            yield "no record says what became of the ACPI memory"
         for acpi in self.of("acpi"):
             runs = [(run["reclaimed"], (number(run["end"]) - number(run["start"])) // PAGE)
                     for run in self.of("acpi-run")]
@@ -141,8 +143,6 @@ def judge(text):
     if not checks:
         defects.append("it never ran its checks")
     defects += [f"a check failed: {result}" for result in checks if result != "ok"]
-    if not re.search(r"\bacpi: \d+ pages: \d+ reclaimed, \d+ (pinned|kept)", text, re.MULTILINE):
-        defects.append("it did not say what became of the ACPI memory")
     unaccounted = re.findall(r"^\s*unaccounted\s+(.*)$", text, re.MULTILINE)
     if not unaccounted:
         defects.append("it printed no ledger")

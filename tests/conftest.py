@@ -55,7 +55,8 @@ class UnitItem(ProgramItem):
         result = self.run_program([str(BUILD / "test/unit" / self.name)], UNIT_TIMEOUT)
         passed = len(re.findall(r"^\[       OK \]", result.stdout, re.MULTILINE))
         failed = len(set(re.findall(r"^\[  FAILED  \] (\w+)$", result.stdout, re.MULTILINE)))
-        self.user_properties += [("passed", passed), ("failed", failed)]
+        skipped = len(set(re.findall(r"^\[  SKIPPED \] (\w+)$", result.stdout, re.MULTILINE)))
+        self.user_properties += [("passed", passed), ("failed", failed), ("skipped", skipped)]
         if result.returncode or failed or not passed:
             raise Reported(f"{self.name} ended with status {result.returncode}:\n{result.stdout}")
 
