@@ -104,7 +104,7 @@ static void count_runs(struct section *section, uint64_t counts[PAGE_ORDER_COUNT
         free[512 + i] = (words[i / 64] >> (i % 64) & 1) != 0;
     }
     // A binary tree over the blocks: node i is free when both of its children are.
-    for (unsigned i = 512; i-- > 1;) {
+    for (size_t i = 512; i-- > 1;) {
         free[i] = free[2 * i] && free[2 * i + 1];
     }
     for (unsigned i = 1; i < 1024; i++) {
