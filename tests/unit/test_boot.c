@@ -11,7 +11,11 @@
 #include <string.h>
 
 static struct boot_info good(void) {
-    struct boot_info info = {.magic = BOOT_MAGIC, .version = BOOT_VERSION, .size = sizeof(info)};
+    struct boot_info info;
+    memset(&info, 0, sizeof(info));
+    info.magic = BOOT_MAGIC;
+    info.version = BOOT_VERSION;
+    info.size = sizeof(info);
     memset(info.options.text, 'x', sizeof(info.options.text));
     info.checksum = boot_info_checksum(&info);
     return info;
