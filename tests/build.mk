@@ -39,8 +39,8 @@ $(FUZZ_PROGRAMS): $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o \
 .PHONY: unit test test-boot fuzz coverage lint format
 unit: $(UNIT_PROGRAMS)
 
-test: $(BENCH)
-test: all unit $(FUZZ_PROGRAMS) $(EXHAUSTIVE) $(BUILD)/strata.img ## run every test; last line: N passed, N failed (T= for pytest)
+test: $(BENCH) $(EXHAUSTIVE) $(BUILD)/strata.img
+test: all unit $(FUZZ_PROGRAMS) ## run every test; last line: N passed, N failed (T= for pytest)
 	$(Q)$(PYTHON) tests/run --build $(BUILD) --jobs $(JOBS) $(T)
 
 test-boot: all $(BUILD)/strata.img ## boot the whole matrix of machines

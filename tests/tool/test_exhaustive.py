@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-BUDDY = Path(os.environ.get("STRATA_BUILD", Path(__file__).resolve().parents[2] / "build")) / "host/tests/exhaustive/buddy"
+ROOT = Path(__file__).resolve().parents[2]
+BUDDY = Path(os.environ.get("STRATA_BUILD", ROOT / "build")) / "host/tests/exhaustive/buddy"
 
 
 def explore(*arguments):
