@@ -256,6 +256,6 @@ void page_census(struct page_allocator *allocator,
 // NULL, or the sentence that does not hold. Walks everything.  O(frames of split sections).
 const char *page_check(struct page_allocator *allocator);
 
-// The same while other CPUs allocate and free: all but the owners' counters, which they change
-// without a lock.
+// The same while other CPUs allocate and free: all but the stacks and the owners' counters, which
+// they change without a lock.
 const char *page_check_running(struct page_allocator *allocator);

@@ -136,6 +136,29 @@ static const char *check_owners(const struct page_allocator *allocator,
     return NULL;
 }
 
+// What the stacks hold is what the state bytes call cached, no more and no less.
+static const char *check_stacks(const struct page_allocator *allocator,
+                                const struct page_census *census) {
+    uint64_t pages = 0;
+    for (unsigned i = 0; i < 2 * PORT_CPU_MAX; i++) {
+        const struct page_cpu *cpu = &allocator->cpus[i / 2];
+        bool large = i % 2 != 0;
+        const struct page_stack *stack = large ? &cpu->large : &cpu->frames;
+        for (uint32_t k = 0; k < stack->count; k++) {
+            uint64_t index = stack->frames[k] >> SECTION_SHIFT;
+            uint32_t frame = stack->frames[k] & (SECTION_FRAMES - 1);
+            const struct section *section = &allocator->sections[index];
+            if (index >= allocator->section_count || section->kind != SECTION_SPLIT ||
+                frame >= section->span ||
+                state_read(section, frame) != (large ? STATE_CACHED_2M : STATE_CACHED)) {
+                return "a CPU's stack holds a block whose state byte does not say so";
+            }
+            pages += large ? 512 : 1;
+        }
+    }
+    return pages == census->cached_pages ? NULL : "a cached block is in no CPU's stack, or in two";
+}
+
 static const char *check_locked(struct page_allocator *allocator, bool running) {
     struct page_census census = {0};
     for (uint64_t i = 0; i < allocator->section_count; i++) {
@@ -152,7 +175,11 @@ static const char *check_locked(struct page_allocator *allocator, bool running) 
             census.owned_pages[state_owner(section->taken_state)] += SECTION_FRAMES;
         }
     }
-    return running ? NULL : check_owners(allocator, &census);
+    if (running) {
+        return NULL;
+    }
+    const char *broken = check_owners(allocator, &census);
+    return broken != NULL ? broken : check_stacks(allocator, &census);
 }
 
 static const char *check(struct page_allocator *allocator, bool running) {
