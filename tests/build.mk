@@ -35,12 +35,28 @@ $(FUZZ_PROGRAMS): $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o \
 	$(call say,LINK,$@)
 	$(Q)$(CC_HOST) $(FUZZ_SANITIZERS) -fsanitize=fuzzer -o $@ $^
 
+# The tests with threads once more, under ThreadSanitizer.
+THREAD_PROGRAMS := $(patsubst %,$(BUILD)/tsan/test_%,$(filter %_threads,$(UNIT_TESTS)))
+THREAD_FLAGS := $(COMMON) -D_GNU_SOURCE -O1 -fno-omit-frame-pointer -DSTRATA_DEBUG -Imm/host -Imm -fsanitize=thread
+
+$(BUILD)/tsan/%.o: %.c
+	@mkdir -p $(@D)
+	$(call say,CC,$< (threads))
+	$(Q)$(CC_HOST) $(THREAD_FLAGS) -MJ $@.json -c -o $@ $<
+
+$(BUILD)/tsan/libstrata-mm.a: $(MM_LIBRARY_SOURCES:%.c=$(BUILD)/tsan/%.o)
+
+$(THREAD_PROGRAMS): $(BUILD)/tsan/test_%: $(BUILD)/tsan/tests/unit/test_%.o \
+    $$(addprefix $(BUILD)/tsan/,$$(TEST_SOURCES_$$*:.c=.o)) $(BUILD)/tsan/libstrata-mm.a
+	$(call say,LINK,$@)
+	$(Q)$(CC_HOST) -fsanitize=thread -o $@ $^ -lcmocka -lpthread
+
 # Tests. T= is handed to pytest: make test T='-k flash', T='-x --lf'.
 .PHONY: unit test test-boot fuzz coverage lint format
 unit: $(UNIT_PROGRAMS)
 
 test: $(BENCH) $(EXHAUSTIVE) $(BUILD)/strata.img
-test: all unit $(FUZZ_PROGRAMS) ## run every test; last line: N passed, N failed (T= for pytest)
+test: all unit $(THREAD_PROGRAMS) $(FUZZ_PROGRAMS) ## run every test; last line: N passed, N failed (T= for pytest)
 	$(Q)$(PYTHON) tests/run --build $(BUILD) --jobs $(JOBS) $(T)
 
 test-boot: all $(BUILD)/strata.img ## boot the whole matrix of machines

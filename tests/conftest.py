@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Brings the C tests to pytest: each cmocka program of tests/unit, and a slice of each fuzz target of tests/fuzz."""
+"""Brings the C tests to pytest: each cmocka program of tests/unit, those with threads (test_*_threads.c) under
+ThreadSanitizer too, and a slice of each fuzz target of tests/fuzz."""
 
 import os
 import re
@@ -47,12 +48,19 @@ class ProgramItem(pytest.Item):
 
 class UnitFile(pytest.File):
     def collect(self):
-        yield UnitItem.from_parent(self, name=self.path.stem)
+        name = self.path.stem
+        yield UnitItem.from_parent(self, name=name, program=BUILD / "test/unit" / name)
+        if name.endswith("_threads"):
+            yield UnitItem.from_parent(self, name=f"{name}[tsan]", program=BUILD / "tsan" / name)
 
 
 class UnitItem(ProgramItem):
+    def __init__(self, *, program, **more):
+        super().__init__(**more)
+        self.program = program
+
     def runtest(self):
-        result = self.run_program([str(BUILD / "test/unit" / self.name)], UNIT_TIMEOUT)
+        result = self.run_program([str(self.program)], UNIT_TIMEOUT)
         passed = len(re.findall(r"^\[       OK \]", result.stdout, re.MULTILINE))
         failed = len(set(re.findall(r"^\[  FAILED  \] (\w+)$", result.stdout, re.MULTILINE)))
         skipped = len(set(re.findall(r"^\[  SKIPPED \] (\w+)$", result.stdout, re.MULTILINE)))
