@@ -5,14 +5,9 @@
 //   I3  a base is aligned, and what stands on it ends inside its area
 #include "layout.h"
 
-#define DIRECT_4_BEGIN UINT64_C(0xffff800000000000)
-#define DIRECT_4_END   UINT64_C(0xffffc00000000000)
-#define DIRECT_5_BEGIN UINT64_C(0xff00000000000000)
-#define DIRECT_5_END   UINT64_C(0xff80000000000000)
-#define SCREEN_BEGIN   UINT64_C(0xa0000)
-#define SCREEN_END     UINT64_C(0xc0000)
-// The last slot stays empty: no object ends at the top of the address space.
-#define IMAGE_AREA (2 * GIB - LAYOUT_IMAGE_ALIGN)
+#define SCREEN_BEGIN UINT64_C(0xa0000)
+#define SCREEN_END   UINT64_C(0xc0000)
+#define IMAGE_AREA   (LAYOUT_IMAGE_END - LAYOUT_IMAGE)
 
 enum coverage { COVER_NEVER, COVER_BELOW_RAM, COVER_ALWAYS };
 
@@ -113,8 +108,8 @@ size_t layout_direct_spans(struct layout_span *spans, const struct efi_map *map,
 }
 
 uint64_t layout_direct_base(unsigned levels, uint64_t top, bool random, uint64_t number) {
-    uint64_t begin = levels == 5 ? DIRECT_5_BEGIN : DIRECT_4_BEGIN;
-    uint64_t area = (levels == 5 ? DIRECT_5_END : DIRECT_4_END) - begin;
+    uint64_t begin = levels == 5 ? LAYOUT_DIRECT_5_BEGIN : LAYOUT_DIRECT_4_BEGIN;
+    uint64_t area = (levels == 5 ? LAYOUT_DIRECT_5_END : LAYOUT_DIRECT_4_END) - begin;
     if (top > area) {
         return 0;
     }

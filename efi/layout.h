@@ -1,21 +1,13 @@
 // SPDX-License-Identifier: MIT
-// Where things go in the kernel's address space, and what of physical memory the direct map covers.
+// Where things go in the kernel's address space (strata/layout.h has the areas), and what of
+// physical memory the direct map covers.
 //
-//    4 levels                                     5 levels
-//    0xffff800000000000  direct map  (64 TiB)     0xff00000000000000  direct map  (32 PiB)
-//    0xffffc00000000000  left to the kernel       0xff80000000000000  left to the kernel
-//    0xffffffff80000000  image       (2 GiB)      0xffffffff80000000  image       (2 GiB)
-//
-// Without kaslr the direct map and the image begin exactly there. With it the direct map begins at
-// a random multiple of 1 GiB in its area, the image at a random multiple of 2 MiB in its.
+// Without kaslr the direct map and the image begin where their areas do. With it the direct map
+// begins at a random multiple of 1 GiB in its area, the image at a random multiple of 2 MiB in its.
 #pragma once
 
-#include <strata/types.h>
-
 #include <strata/efi.h>
-
-#define LAYOUT_IMAGE       UINT64_C(0xffffffff80000000)
-#define LAYOUT_IMAGE_ALIGN (2 * MIB)
+#include <strata/layout.h>
 
 // [begin, end) of physical memory, whole pages.
 struct layout_span {

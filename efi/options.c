@@ -25,6 +25,10 @@ static const struct choice acpi_choices[] = {{"reclaim", 0}, {"keep", 1}, {NULL,
 static const struct choice special_choices[] = {{"keep", 0}, {"use", 1}, {NULL, 0}};
 static const struct choice debug_choices[] = {{"off", 0}, {"owner", 1}, {NULL, 0}};
 static const struct choice exit_choices[] = {{"halt", 0}, {"qemu", 1}, {NULL, 0}};
+static const struct choice runtime_choices[] = {{"identity", BOOT_RUNTIME_IDENTITY},
+                                                {"virtual", BOOT_RUNTIME_VIRTUAL},
+                                                {"off", BOOT_RUNTIME_OFF},
+                                                {NULL, 0}};
 static const struct choice log_choices[] = {{"error", BOOT_LOG_ERROR},
                                             {"warning", BOOT_LOG_WARNING},
                                             {"info", BOOT_LOG_INFO},
@@ -64,6 +68,10 @@ static const struct option table[] = {
     {.help = {"fail", "nth:N|every:N|random:N[:SEED]|off",
               "requests for memory that are made to fail (off)"},
      .parse = fail_apply},
+    {.help = {"runtime", "identity|virtual|off",
+              "how the firmware's runtime services are called (identity)"},
+     .choices = runtime_choices,
+     .field = FIELD(boot.runtime)},
     {.help = {"kernel", "FILE", "a kernel on the boot volume instead of the embedded one"},
      .field = FIELD(kernel),
      .capacity = OPTIONS_KERNEL_MAX},

@@ -20,6 +20,7 @@ static uint64_t mix(uint64_t state, uint64_t word) {
 static void add(struct loader *loader, uint64_t word) {
     loader->random[0] = mix(loader->random[0], word);
     loader->random[1] = mix(loader->random[1] ^ loader->random[0], ~word);
+    loader->info->random_seed = mix(loader->info->random_seed ^ loader->random[1], word);
 }
 
 static bool from_firmware(struct loader *loader) {

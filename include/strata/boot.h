@@ -25,7 +25,7 @@
 #include <strata/types.h>
 
 #define BOOT_MAGIC   UINT64_C(0x0041544152545308) // "\bSTRATA\0" read as a little-endian number
-#define BOOT_VERSION 3
+#define BOOT_VERSION 4
 
 // What a named range is. The kernel keeps or reclaims by this name.
 enum boot_range_kind {
@@ -71,6 +71,14 @@ enum boot_failing {
     BOOT_FAIL_COUNT_,
 };
 
+// How the firmware's runtime services are called.
+enum boot_runtime {
+    BOOT_RUNTIME_IDENTITY, // at their physical addresses
+    BOOT_RUNTIME_VIRTUAL,  // at virtual ones, after SetVirtualAddressMap
+    BOOT_RUNTIME_OFF,      // not at all
+    BOOT_RUNTIME_COUNT_,
+};
+
 enum boot_log_level { BOOT_LOG_ERROR, BOOT_LOG_WARNING, BOOT_LOG_INFO, BOOT_LOG_DEBUG };
 
 // What the person asked for, already parsed by the loader; `text` is what they wrote, for showing.
@@ -86,8 +94,10 @@ struct boot_options {
     uint32_t memtest_passes; // over all free memory, before it is given out; 0 for none
     uint32_t debug_owner;    // 1: who allocated each page is kept
     uint32_t fail;           // enum boot_failing
-    uint64_t fail_n;         // at least 1 when requests are made to fail
-    uint64_t fail_seed;      // of BOOT_FAIL_RANDOM; 0: the kernel chooses
+    uint32_t runtime;        // enum boot_runtime
+    uint32_t padding;
+    uint64_t fail_n;    // at least 1 when requests are made to fail
+    uint64_t fail_seed; // of BOOT_FAIL_RANDOM; 0: the kernel chooses
     struct boot_badram badram[BOOT_BADRAM_MAX];
     char run[512]; // monitor commands, separated by ';', to run before the prompt; "" for none
     char text[BOOT_OPTION_TEXT_MAX]; // the options as given, separated by spaces
@@ -144,6 +154,7 @@ struct boot_info {
     paddr_t page_tables;       // the root (CR3)
     uint32_t paging_levels;    // 4 or 5
     uint32_t random_sources;   // bit 0 EFI_RNG_PROTOCOL, bit 1 RDRAND, bit 2 TSC and the map
+    uint64_t random_seed;      // for addresses that the kernel chooses; 0 without kaslr
     paddr_t trampoline;        // one page below 640 KiB; 0 when none could be had
 
     // Text of the loader: lines, UTF-8, not NUL-terminated.

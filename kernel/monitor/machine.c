@@ -22,6 +22,9 @@ static void phases(struct text *out, size_t count, char **arguments) {
     phases_report(out, &strata.phases);
 }
 
+static const char *const runtime_words[BOOT_RUNTIME_COUNT_] = {
+    "called at physical addresses", "called at virtual addresses", "not called"};
+
 static void options(struct text *out, size_t count, char **arguments) {
     (void)count, (void)arguments;
     const struct boot_options *given = &strata.info->options;
@@ -41,6 +44,7 @@ static void options(struct text *out, size_t count, char **arguments) {
     text_printf(out, "requests made to fail: %s",
                 page_failing_name((enum page_failing)given->fail));
     text_printf(out, given->fail != BOOT_FAIL_NEVER ? ", n %lu\n" : "\n", given->fail_n);
+    text_printf(out, "runtime services: %s\n", runtime_words[given->runtime % BOOT_RUNTIME_COUNT_]);
     text_printf(out, "memory test at boot: %u passes\n", given->memtest_passes);
     text_printf(out, "run: %s\n", given->run[0] != '\0' ? given->run : "nothing");
 }

@@ -12,7 +12,8 @@
 #include <cmocka.h>
 
 #define KNOWN                                                                                      \
-    "; known are kaslr acpi record special log exit badram memtest debug fail kernel run\n"
+    "; known are kaslr acpi record special log exit badram memtest debug fail runtime kernel "     \
+    "run\n"
 
 struct result {
     struct options options;
@@ -371,7 +372,7 @@ static void help_names_all(void **state) {
         const struct option_help *help = options_help(count);
         assert_true(strlen(help->name) > 2 && strlen(help->values) > 3 && strlen(help->help) > 10);
     }
-    assert_int_equal(count, 12);
+    assert_int_equal(count, 13);
 }
 
 // Any bytes at all: nothing outside them is read, and what comes out can be shown.
