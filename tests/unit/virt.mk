@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: MIT
+# What the tests of virtual memory are made of beside mm/.
+TEST_SOURCES_nodes := tests/unit/world.c
