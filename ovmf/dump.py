@@ -13,7 +13,7 @@ from pathlib import Path
 from machine import Unusable
 from records import Dump, extract, judge, Defect
 from run import attach_volume, from_environment, keep_map
-from session import PROMPT, Failure, Session, start_from_uboot
+from session import Failure, Session, start_from_uboot
 
 
 def boot(machine, build, timeout):
@@ -24,7 +24,7 @@ def boot(machine, build, timeout):
         with Session(machine, build / "dump/dump.serial", timeout, on_text=show) as session:
             if machine.firmware == "uboot":
                 start_from_uboot(session)
-            session.expect(rf"^{PROMPT}(?!.)", timeout)
+            session.prompt(timeout)
             session.command("check")
             session.on_text = None  # records are for programs
             session.command("dump json", 120)

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 PROMPT = "strata> "
+BOOTED = "Type help for the commands."  # what stands before the first prompt that waits for somebody
 ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\x1b[()][0-9A-B]|\x1bc|\r")
 
 
@@ -38,6 +39,7 @@ class Session:
         self.position = 0  # where the next expect() begins to look
         self.deadline = time.monotonic() + timeout
         self.on_text = on_text
+        self.booted = False
         self._pending = b""
         self._log = open(log, "wb")
         self._folder = tempfile.TemporaryDirectory(prefix="strata-")
@@ -128,6 +130,15 @@ class Session:
 
     def send(self, text):
         self.serial.sendall(text.encode())
+
+    def prompt(self, timeout=90):
+        """Waits for the monitor's prompt; returns all that was said until then. The commands of run= stand behind
+        prompts that wait for nobody."""
+        if not self.booted:
+            self.expect(rf"^{re.escape(BOOTED)}$", timeout)
+            self.booted = True
+        self.expect(rf"^{re.escape(PROMPT)}(?!.)", timeout)
+        return self.text
 
     def command(self, line, timeout=60):
         """Types `line` at the monitor's prompt and returns what it printed, up to the next prompt."""

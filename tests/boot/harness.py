@@ -6,7 +6,7 @@ from pathlib import Path
 
 import volume
 from records import Dump, extract, judge
-from session import PROMPT, Session
+from session import Session
 
 BUILD = Path(os.environ.get("STRATA_BUILD", "build")).resolve()
 IMAGE = BUILD / "strata.img"
@@ -18,11 +18,6 @@ class Boot(Session):
     """A session that knows where its disk is."""
 
     disk = None
-
-    def prompt(self, timeout=90):
-        """Waits for the monitor's prompt; returns all that was said until then."""
-        self.expect(rf"^{PROMPT}(?!.)", timeout)
-        return self.text
 
     def volume_file(self, name):
         """A file of the volume as the guest left it, None when there is none."""
