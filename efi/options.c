@@ -72,6 +72,9 @@ static const struct option table[] = {
               "how the firmware's runtime services are called (identity)"},
      .choices = runtime_choices,
      .field = FIELD(boot.runtime)},
+    {.help = {"reserve", "below16m:SIZE,below4g:SIZE,atomic:SIZE",
+              "memory that ordinary requests leave (a part of what is free)"},
+     .parse = reserve_apply},
     {.help = {"kernel", "FILE", "a kernel on the boot volume instead of the embedded one"},
      .field = FIELD(kernel),
      .capacity = OPTIONS_KERNEL_MAX},
@@ -86,6 +89,9 @@ void options_init(struct options *options) {
     options->boot.kaslr = 1;
     options->boot.record = 1;
     options->boot.log_level = BOOT_LOG_INFO;
+    options->boot.reserve_below_16m = BOOT_RESERVE_DEFAULT;
+    options->boot.reserve_below_4g = BOOT_RESERVE_DEFAULT;
+    options->boot.reserve_atomic = BOOT_RESERVE_DEFAULT;
 }
 
 const struct option_help *options_help(size_t index) {

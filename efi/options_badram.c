@@ -6,9 +6,9 @@
 //    badram=0x12340000,0xffff0000     address,mask, as GRUB's badram and memory testers have it:
 //                                     bad is what equals the address in the mask's bits
 //
-// Several are separated by commas. A number is decimal or 0x…, with K, M, G or T behind it or not.
-// Ranges are rounded outward to whole pages. A pair that names a single place is a range; one that
-// names many waits for the firmware's map (badram_pattern.h).
+// Several are separated by commas; numbers are parser_size's. Ranges are rounded outward to whole
+// pages. A pair that names a single place is a range; one that names many waits for the firmware's
+// map (badram_pattern.h).
 #include "options_parse.h"
 
 #include <string.h>
@@ -22,62 +22,8 @@ struct list {
     uint32_t pattern_count;
 };
 
-static int digit_of(char c) {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    if (c >= 'A' && c <= 'F') {
-        return c - 'A' + 10;
-    }
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : 16;
-}
-
-static unsigned suffix_shift(char c) {
-    switch (c) {
-    case 'K':
-    case 'k':
-        return 10;
-    case 'M':
-    case 'm':
-        return 20;
-    case 'G':
-    case 'g':
-        return 30;
-    case 'T':
-    case 't':
-        return 40;
-    default:
-        return 0;
-    }
-}
-
 static bool read_number(struct list *list, uint64_t *out) {
-    const char *start = list->at;
-    unsigned base = 10;
-    if (list->end - start > 2 && start[0] == '0' && (start[1] | 0x20) == 'x') {
-        base = 16;
-        list->at += 2;
-    }
-    const char *digits = list->at;
-    uint64_t value = 0;
-    bool overflow = false;
-    while (list->at < list->end && (unsigned)digit_of(*list->at) < base) {
-        overflow |= __builtin_mul_overflow(value, base, &value) ||
-                    __builtin_add_overflow(value, (uint64_t)digit_of(*list->at), &value);
-        list->at++;
-    }
-    if (list->at == digits) {
-        parser_wrong(list->parser, start, "badram: expected a number, as 4096, 4K or 0x1000");
-        return false;
-    }
-    unsigned shift = list->at < list->end ? suffix_shift(*list->at) : 0;
-    list->at += shift != 0;
-    if (overflow || value > UINT64_MAX >> shift) {
-        parser_wrong(list->parser, start, "badram: the number does not fit 64 bits");
-        return false;
-    }
-    *out = value << shift;
-    return true;
+    return parser_size(list->parser, "badram", &list->at, list->end, out);
 }
 
 // Adds [begin, begin + bytes), rounded outward.

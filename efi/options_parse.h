@@ -26,6 +26,12 @@ struct parser {
 void parser_wrong(struct parser *parser, const char *at, const char *text, ...)
     __attribute__((format(printf, 3, 4)));
 
+// Reads a number of bytes at `*at` and moves `*at` behind it: decimal or 0x…, with K, M, G or T
+// behind it or not. False, with what is wrong reported as `option`'s and `*at` where it was, when
+// there is none or it does not fit.
+bool parser_size(struct parser *parser, const char *option, const char **at, const char *end,
+                 uint64_t *out);
+
 // Gives an option its meaning; reports what is wrong with its name or value.
 void options_apply(struct parser *parser, const struct word *word);
 
@@ -35,3 +41,6 @@ bool badram_apply(struct parser *parser, const struct word *word);
 
 // The same for `fail=`: see options_fail.c.
 bool fail_apply(struct parser *parser, const struct word *word);
+
+// The same for `reserve=`: see options_reserve.c.
+bool reserve_apply(struct parser *parser, const struct word *word);

@@ -151,13 +151,31 @@ static uint64_t part(uint64_t pages, uint64_t divisor, uint64_t most_bytes) {
     return pages / divisor < most ? pages / divisor : most;
 }
 
+// What was asked for; or, when that is nothing or more than there is, the usual.
+static uint64_t reserve(const char *name, uint64_t bytes, uint64_t free_pages, uint64_t usual) {
+    if (bytes == BOOT_RESERVE_DEFAULT) {
+        return usual;
+    }
+    uint64_t pages = bytes / PAGE_SIZE;
+    if (pages > free_pages) {
+        port_log(PORT_WARNING,
+                 "reserve=%s: %lu KiB are asked for, %lu are free there: %lu are kept", name,
+                 bytes / KIB, free_pages * (PAGE_SIZE / KIB), usual * (PAGE_SIZE / KIB));
+        return usual;
+    }
+    return pages;
+}
+
 void memory_set_reserves(struct kernel *kernel) {
+    const struct boot_options *options = &kernel->info->options;
     struct page_reserves free = page_free_below(&kernel->pages); // its `atomic` is all that is free
-    bool above_4g = free.atomic > free.below_4g;
+    uint64_t usual_4g = free.atomic > free.below_4g ? part(free.below_4g, 16, 64 * MIB) : 0;
     const struct page_reserves reserves = {
-        .below_16m = part(free.below_16m, 4, 4 * MIB),
-        .below_4g = above_4g ? part(free.below_4g, 16, 64 * MIB) : 0,
-        .atomic = part(free.atomic, 512, 2 * MIB),
+        .below_16m = reserve("below16m", options->reserve_below_16m, free.below_16m,
+                             part(free.below_16m, 4, 4 * MIB)),
+        .below_4g = reserve("below4g", options->reserve_below_4g, free.below_4g, usual_4g),
+        .atomic = reserve("atomic", options->reserve_atomic, free.atomic,
+                          part(free.atomic, 512, 2 * MIB)),
     };
     page_set_reserves(&kernel->pages, &reserves);
 }

@@ -55,6 +55,7 @@ struct boot_range {
 #define BOOT_RANGE_MAX       32
 #define BOOT_BADRAM_MAX      64
 #define BOOT_OPTION_TEXT_MAX 2048
+#define BOOT_RESERVE_DEFAULT UINT64_MAX // the kernel chooses
 
 // A range of frames that an option declares bad: [begin, end), page-aligned by the option parser
 // (rounded outward).
@@ -98,6 +99,8 @@ struct boot_options {
     uint32_t padding;
     uint64_t fail_n;    // at least 1 when requests are made to fail
     uint64_t fail_seed; // of BOOT_FAIL_RANDOM; 0: the kernel chooses
+    // What ordinary requests leave free, in bytes, whole pages; or BOOT_RESERVE_DEFAULT.
+    uint64_t reserve_below_16m, reserve_below_4g, reserve_atomic;
     struct boot_badram badram[BOOT_BADRAM_MAX];
     char run[512]; // monitor commands, separated by ';', to run before the prompt; "" for none
     char text[BOOT_OPTION_TEXT_MAX]; // the options as given, separated by spaces

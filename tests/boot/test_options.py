@@ -67,6 +67,21 @@ def test_badram_is_never_touched(uboot):
     assert {"record": "region", "start": "0x4000000", "end": "0x4010000", "class": "bad"} in dump.regions
 
 
+def test_reserves(uboot):
+    session = uboot("reserve=below16m:1M,below4g:100M,atomic:5M", memory="5G")
+    buddy = session.command("buddy")
+    for line in ("below 16 MiB: 1 MiB of", "below 4 GiB: 100 MiB of", "for atomic requests: 5 MiB of"):
+        assert f"reserve {line} " in buddy, buddy
+    sound(session)
+
+
+def test_a_reserve_that_is_not_there(uboot):
+    session = uboot("reserve=atomic:1G", memory="256M")
+    assert re.search(r"reserve=atomic: 1048576 KiB are asked for, \d+ are free there: \d+ are kept", session.text)
+    assert "allocated" in session.command("alloc 3")
+    sound(session)
+
+
 def test_acpi_keep(uboot):
     kept = sound(uboot("acpi=keep kaslr=off", name="kept"))
     reclaimed = sound(uboot("kaslr=off", name="reclaimed"))

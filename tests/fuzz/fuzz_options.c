@@ -21,6 +21,10 @@ static void report(void *context, const char *sentence) {
     }
 }
 
+static bool is_reserve(uint64_t bytes, uint64_t most) {
+    return bytes == BOOT_RESERVE_DEFAULT || (bytes <= most && bytes % PAGE_SIZE == 0);
+}
+
 static void check(const struct options *options) {
     const struct boot_options *boot = &options->boot;
     if (boot->kaslr > 1 || boot->acpi_keep > 1 || boot->record > 1 || boot->special_use > 1 ||
@@ -33,6 +37,10 @@ static void check(const struct options *options) {
         if (begin >= end || (begin | end) % PAGE_SIZE != 0) {
             abort();
         }
+    }
+    if (!is_reserve(boot->reserve_below_16m, 16 * MIB) ||
+        !is_reserve(boot->reserve_below_4g, 4 * GIB) || !is_reserve(boot->reserve_atomic, GIB)) {
+        abort();
     }
     if (options->pattern_count > BOOT_BADRAM_MAX) {
         abort();

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The loader, hosted: its pure files as they are; and all of it against a fake firmware, but for the machine itself.
 TEST_SOURCES_elf := efi/elf.c efi/format.c tests/support/elf_file.c
-LOADER_OPTIONS := efi/options.c efi/options_parse.c efi/options_badram.c efi/options_fail.c efi/badram_pattern.c \
-  efi/format.c efi/utf.c
+LOADER_OPTIONS := efi/options.c efi/options_parse.c efi/options_badram.c efi/options_fail.c efi/options_reserve.c \
+  efi/options_size.c efi/badram_pattern.c efi/format.c efi/utf.c
 TEST_SOURCES_badram := efi/badram_pattern.c tests/unit/world.c
 TEST_SOURCES_options := $(LOADER_OPTIONS)
 TEST_SOURCES_loader_text := efi/format.c efi/optiontext.c efi/utf.c

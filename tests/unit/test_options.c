@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #define KNOWN                                                                                      \
-    "; known are kaslr acpi record special log exit badram memtest debug fail runtime kernel "     \
-    "run\n"
+    "; known are kaslr acpi record special log exit badram memtest debug fail runtime reserve "    \
+    "kernel run\n"
 
 struct result {
     struct options options;
@@ -228,6 +228,44 @@ static void failures_have_numbers(void **state) {
     }
 }
 
+static void reserves(void **state) {
+    (void)state;
+    struct boot_options got = parse(OPTIONS_FILE, "").options.boot;
+    assert_int_equal(got.reserve_below_16m, BOOT_RESERVE_DEFAULT);
+    assert_int_equal(got.reserve_below_4g, BOOT_RESERVE_DEFAULT);
+    assert_int_equal(got.reserve_atomic, BOOT_RESERVE_DEFAULT);
+    got = parse(OPTIONS_FILE, "reserve=atomic:1,below4g:0x8000000,below16m:0").options.boot;
+    assert_int_equal(got.reserve_below_16m, 0);
+    assert_int_equal(got.reserve_below_4g, 128 * MIB);
+    assert_int_equal(got.reserve_atomic, PAGE_SIZE); // rounded up
+    assert_string_equal(got.text, "reserve=atomic:1,below4g:0x8000000,below16m:0");
+    got = parse(OPTIONS_FILE, "reserve=below16m:16M,below4g:4g reserve=atomic:1G").options.boot;
+    assert_int_equal(got.reserve_below_16m, BOOT_RESERVE_DEFAULT); // the later counts, all of it
+    assert_int_equal(got.reserve_atomic, GIB);
+}
+
+static void wrong_reserves(void **state) {
+    (void)state;
+#define EXPECTED "reserve: expected below16m:SIZE, below4g:SIZE or atomic:SIZE\n"
+    expect("reserve=", "f:1:9: " EXPECTED);
+    expect("reserve=64M", "f:1:9: " EXPECTED);
+    expect("reserve=below4g", "f:1:9: " EXPECTED);
+    expect("reserve=below4g:", "f:1:17: reserve: expected a number, as 4096, 4K or 0x1000\n");
+    expect("reserve=below4g:-1", "f:1:17: reserve: expected a number, as 4096, 4K or 0x1000\n");
+    expect("log=debug\nreserve=atomic:1M,below8g:1M", "f:2:19: " EXPECTED);
+    expect("reserve=atomic:1M,", "f:1:19: " EXPECTED);
+    expect("reserve=atomic:1M;below4g:1M", "f:1:18: reserve: expected ',' and another reserve\n");
+    expect("reserve=atomic:1M,atomic:2M", "f:1:19: reserve: atomic is there twice\n");
+    expect("reserve=below16m:17M", "f:1:18: reserve: below16m can be 16 MiB at most\n");
+    expect("reserve=below4g:5G", "f:1:17: reserve: below4g can be 4096 MiB at most\n");
+    expect("reserve=atomic:2G", "f:1:16: reserve: atomic can be 1024 MiB at most\n");
+    expect("reserve=atomic:16777216T", "f:1:16: reserve: the number does not fit 64 bits\n");
+    struct result result = parse(OPTIONS_FILE, "reserve=atomic:1M reserve=below4g:1M,oops");
+    assert_int_equal(result.options.boot.reserve_atomic, MIB); // a mistake changes nothing
+    assert_int_equal(result.options.boot.reserve_below_4g, BOOT_RESERVE_DEFAULT);
+    assert_string_equal(result.options.boot.text, "reserve=atomic:1M");
+}
+
 static void wrong_quotes(void **state) {
     (void)state;
     expect("kaslr=off run=\"a b\nacpi=keep", "f:1:15: no closing quote on this line\n");
@@ -372,7 +410,7 @@ static void help_names_all(void **state) {
         const struct option_help *help = options_help(count);
         assert_true(strlen(help->name) > 2 && strlen(help->values) > 3 && strlen(help->help) > 10);
     }
-    assert_int_equal(count, 13);
+    assert_int_equal(count, 14);
 }
 
 // Any bytes at all: nothing outside them is read, and what comes out can be shown.
@@ -409,6 +447,8 @@ int main(void) {
         cmocka_unit_test(badram_mistakes),
         cmocka_unit_test(badram_is_full_at_64),
         cmocka_unit_test(failures_have_numbers),
+        cmocka_unit_test(reserves),
+        cmocka_unit_test(wrong_reserves),
         cmocka_unit_test(help_names_all),
         cmocka_unit_test(random_bytes),
     };
