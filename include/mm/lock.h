@@ -6,6 +6,9 @@
 //
 // Locks have a rank, and whoever needs several takes them in ascending rank, those of one rank in
 // ascending address, and gives them back in the opposite order:
+//   LOCK_SPACE     one address space (mm/virt/space.c)
+//   LOCK_VMALLOC   one window of kernel addresses (mm/virt/vmalloc.c)
+//   LOCK_SHARES    the counts of shared frames (mm/virt/shares.c)
 //   LOCK_RANGES    one change of a range of frames at a time (mm/page/range.c)
 //   LOCK_SECTION   one section of the page allocator: the innermost lock of the memory manager
 // Debug builds check this at each acquire and release.
@@ -13,7 +16,13 @@
 
 #include <mm/assert.h>
 
-enum lock_rank { LOCK_SECTION, LOCK_RANGES }; // the zeroed lock, a section's, is the innermost
+enum lock_rank {
+    LOCK_SECTION,
+    LOCK_RANGES,
+    LOCK_SHARES,
+    LOCK_VMALLOC,
+    LOCK_SPACE
+}; // the zeroed lock, a section's, is the innermost
 
 struct lock {
     uint32_t held;

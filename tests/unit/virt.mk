@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: MIT
 # What the tests of virtual memory are made of beside mm/.
 TEST_SOURCES_nodes := tests/unit/world.c
+TEST_SOURCES_shares := tests/unit/world.c
