@@ -6,7 +6,8 @@
 // order. A refusal is checked by brute force: no aligned run of free frames below the ceiling may
 // exist. Metadata that the allocator makes on the way is learnt from page_inspect, and must have
 // come from free frames.
-//   STRATA_SEED=n STRATA_STEPS=n run another, or a longer, sequence.
+// Bad frames are out for good, so every so often a fresh world with the next seed takes over.
+//   STRATA_SEED=n STRATA_STEPS=n run another, or a longer, sequence (`make test-long`).
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,9 +21,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FRAMES   (4 * SECTION_FRAMES)
-#define LIVE_MAX 4096
-#define SECTIONS (FRAMES >> SECTION_SHIFT)
+#define FRAMES      (4 * SECTION_FRAMES)
+#define LIVE_MAX    4096
+#define WORLD_STEPS 200000 // operations in one world
+#define SECTIONS    (FRAMES >> SECTION_SHIFT)
 
 enum { KEPT, FREE, USED, RESERVED, BAD, METADATA };
 
@@ -53,12 +55,12 @@ static bool all(uint64_t begin, uint64_t end, uint8_t state) {
 }
 
 // Metadata may have been made, or dropped, since the last look.
+static uint64_t known_metadata;
 static void learn_metadata(void) {
-    static uint64_t known;
-    if (world.pages.metadata_bytes == known) {
+    if (world.pages.metadata_bytes == known_metadata) {
         return;
     }
-    known = world.pages.metadata_bytes;
+    known_metadata = world.pages.metadata_bytes;
     for (uint64_t frame = 0; frame < FRAMES; frame++) {
         bool metadata = page_inspect(&world.pages, pfn(frame)).state == PAGE_STATE_METADATA;
         if (metadata) {
@@ -189,17 +191,14 @@ static uint64_t environment(const char *name, uint64_t otherwise) {
     return value != NULL ? strtoull(value, NULL, 0) : otherwise;
 }
 
-static void random_operations_agree_with_the_oracle(void **state) {
-    (void)state;
+static void start_world(void) {
     const struct world_range ranges[] = {{MIB, 300 * MIB, EFI_CONVENTIONAL},
                                          {301 * MIB, 700 * MIB, EFI_CONVENTIONAL},
                                          {700 * MIB, 720 * MIB, EFI_BOOT_SERVICES_DATA},
                                          {GIB, 3 * GIB, EFI_CONVENTIONAL},
                                          {3 * GIB, 4 * GIB, EFI_BOOT_SERVICES_DATA}};
-    seed = environment("STRATA_SEED", 0x9e3779b97f4a7c15);
-    uint64_t steps = environment("STRATA_STEPS", 30000);
-    printf("seed 0x%lx, %lu steps\n", seed, steps);
     world_create(&world, ranges, sizeof(ranges) / sizeof(ranges[0]));
+    known_metadata = 0;
     mark(0, FRAMES, KEPT);
     for (size_t i = 0; i < world.map.region_count; i++) {
         const struct memory_region *region = &world.map.regions[i];
@@ -207,27 +206,49 @@ static void random_operations_agree_with_the_oracle(void **state) {
             mark(region->begin.value / PAGE_SIZE, region->end.value / PAGE_SIZE, FREE);
         }
     }
-    for (uint64_t step = 1; step <= steps; step++) {
-        uint64_t what = pick(100);
-        if (what < 55) {
-            random_alloc();
-        } else if (what < 90) {
-            random_free();
-        } else {
-            random_range();
-        }
-        if (step % 1000 == 0) {
-            assert_null(page_check(&world.pages));
-            compare_counts();
-            compare_report(pick(SECTIONS));
-        }
-    }
-    while (live_count != 0) {
+}
+
+static void random_step(void) {
+    uint64_t what = pick(100);
+    if (what < 55) {
+        random_alloc();
+    } else if (what < 90) {
         random_free();
+    } else {
+        random_range();
     }
+}
+
+static void check_everything(void) {
     assert_null(page_check(&world.pages));
     compare_counts();
-    world_destroy(&world);
+    compare_report(pick(SECTIONS));
+}
+
+static void random_operations_agree_with_the_oracle(void **state) {
+    (void)state;
+    uint64_t first_seed = environment("STRATA_SEED", 0x9e3779b97f4a7c15);
+    uint64_t steps = environment("STRATA_STEPS", 30000), worlds = 0, checks = 0;
+    for (uint64_t done = 0; done < steps; worlds++) {
+        uint64_t end = steps - done < WORLD_STEPS ? steps : done + WORLD_STEPS;
+        seed = first_seed + worlds != 0 ? first_seed + worlds : 1; // xorshift stays at 0
+        start_world();
+        while (done < end) {
+            random_step();
+            if (++done % 1000 == 0) {
+                check_everything();
+                checks++;
+            }
+        }
+        while (live_count != 0) {
+            random_free();
+        }
+        check_everything();
+        checks++;
+        world_destroy(&world);
+    }
+    printf("seed 0x%lx: %lu operations in %lu worlds, checked %lu times, nothing wrong\n",
+           first_seed, steps, worlds, checks);
 }
 
 int main(void) {
