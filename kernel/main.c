@@ -9,6 +9,7 @@
 #include <memtest.h>
 #include <mm/report.h>
 #include <monitor/monitor.h>
+#include <paging/image.h>
 #include <panic.h>
 #include <string.h>
 #include <watch.h>
@@ -52,6 +53,7 @@ static void bring_up(const struct boot_info *info, uint64_t entry_tsc) {
     strata.log.level = log_level(&info->options);
     port_direct_map_base = (uint8_t *)info->direct_map.value;
     find_boot_stack(info);
+    layout_init(&strata.layout, info, info->direct_map_bytes, image_segments());
     phases_add(&strata.phases, "firmware", 0, info->tsc_loader);
     phases_add(&strata.phases, "loader", info->tsc_loader, info->tsc_exit);
     phases_add(&strata.phases, "exit", info->tsc_exit, info->tsc_jump);

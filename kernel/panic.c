@@ -3,6 +3,7 @@
 #include <lib/symbols.h>
 #include <mm/port.h>
 #include <panic.h>
+#include <stacks.h>
 #include <state.h>
 #include <x86/cpu.h>
 
@@ -34,33 +35,34 @@ void panic_print_code(struct text *out, uint64_t address) {
     }
 }
 
-// A return address may be one past a call that ends its function: the call itself is looked up.
-static void print_call(struct text *out, uint64_t address) {
+// A return address may be one past a call that ends its function: `back` is 1 then, and the call
+// itself is looked up.
+static void print_call(struct text *out, uint64_t address, uint64_t back) {
     uint64_t image = (uint64_t)kernel_image_begin, into;
-    const char *name = symbol_find(&symbol_table_kernel, address - 1 - image, &into);
+    const char *name = symbol_find(&symbol_table_kernel, address - back - image, &into);
     text_printf(out, "  0x%016lx", address);
     if (name != NULL) {
-        text_printf(out, " %s+0x%lx (image+0x%lx)\n", name, into + 1, address - image);
+        text_printf(out, " %s+0x%lx (image+0x%lx)\n", name, into + back, address - image);
     } else {
         text_puts(out, " outside the kernel's code\n");
     }
 }
 
-void panic_backtrace(struct text *out, uint64_t address, uint64_t frame_pointer) {
-    struct stack_range stacks[IST_COUNT_];
-    segments_stacks(&strata.segments, stacks);
-    stacks[IST_COUNT_ - 1] = strata.boot_stack;
+void panic_backtrace(struct text *out, uint64_t address, uint64_t caller, uint64_t frame_pointer) {
+    struct stack_range stacks[STACKS_MAX];
+    size_t stack_count = stacks_list(&strata, stacks);
     uint64_t calls[BACKTRACE_MOST];
     enum backtrace_end end;
-    size_t count = backtrace_walk(stacks, IST_COUNT_, frame_pointer, calls, BACKTRACE_MOST, &end);
+    size_t count = backtrace_walk(stacks, stack_count, frame_pointer, calls, BACKTRACE_MOST, &end);
     text_printf(out, "calls, innermost first (image at 0x%lx):\n", (uint64_t)kernel_image_begin);
     if (address != 0) {
-        text_puts(out, "  ");
-        panic_print_code(out, address);
-        text_printf(out, " (image+0x%lx)\n", address - (uint64_t)kernel_image_begin);
+        print_call(out, address, 0);
+    }
+    if (caller != 0) {
+        print_call(out, caller, 1);
     }
     for (size_t i = 0; i < count; i++) {
-        print_call(out, calls[i]);
+        print_call(out, calls[i], 1);
     }
     if (end == BACKTRACE_BROKEN) {
         text_puts(out, "  (the stack is broken from here)\n");
@@ -96,7 +98,7 @@ _Noreturn void port_panic(const char *format, ...) {
         text_puts(out, "\n");
     }
     if (out != NULL && !again) {
-        panic_backtrace(out, 0, cpu_frame_pointer());
+        panic_backtrace(out, 0, 0, cpu_frame_pointer());
     }
     panic_stop();
 }

@@ -20,9 +20,9 @@ enum panic_exit {
 // whether a report was under way: then keep it short.
 struct text *panic_begin(bool *again);
 
-// Writes the calls that led to `frame_pointer`; `address` is the innermost instruction, 0 to leave
-// it out.
-void panic_backtrace(struct text *out, uint64_t address, uint64_t frame_pointer);
+// Writes the calls that led to `frame_pointer`; `address` is the innermost instruction and `caller`
+// a return address before the frame pointer's, 0 to leave either out.
+void panic_backtrace(struct text *out, uint64_t address, uint64_t caller, uint64_t frame_pointer);
 
 // Writes an address of code: "0xffffffff80201234 page_free+0x34", or without a name.
 void panic_print_code(struct text *out, uint64_t address);

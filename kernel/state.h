@@ -8,6 +8,8 @@
 #include <lib/backtrace.h>
 #include <log.h>
 #include <mm/watch.h>
+#include <paging/layout.h>
+#include <paging/walk.h>
 #include <phases.h>
 #include <strata/boot.h>
 #include <x86/features.h>
@@ -23,6 +25,7 @@ struct kernel {
     struct segments segments;
     struct stack_range boot_stack;
     struct cpu_features cpu;
+    struct layout layout;
     uint64_t stray_interrupts;
     struct efi_map firmware_map;
     struct memmap map;

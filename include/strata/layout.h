@@ -42,3 +42,9 @@
 // CPUs fault in the kernel when a SYSCALL ends there). The end is the same with 5 levels.
 #define LAYOUT_USER_BEGIN PAGE_SIZE
 #define LAYOUT_USER_END   (UINT64_C(0x0000800000000000) - PAGE_SIZE)
+
+// Whether tables of 4 or 5 levels can translate the address: its top bits are all alike.
+static inline bool layout_canonical(vaddr_t address, unsigned levels) {
+    unsigned unused = 64 - (PAGE_SHIFT + 9 * levels);
+    return (uint64_t)((int64_t)(address.value << unused) >> unused) == address.value;
+}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // One way to fail for each kind of report.
-#include <mm/port.h>
+#include <mm/assert.h>
 #include <monitor/fault.h>
 #include <state.h>
 #include <string.h>
@@ -8,20 +8,38 @@
 // Not canonical: no address of any page table (Intel SDM vol. 1, 3.3.7.1).
 #define NOT_CANONICAL UINT64_C(0x8000000000000000)
 
-static void fault_read(void) {
+static void fault_null_read(void) {
     (void)*(volatile const uint8_t *)(uintptr_t)0x10;
 }
 
-static void fault_write(void) {
+static void fault_null_write(void) {
+    *(volatile uint8_t *)(uintptr_t)0x10 = 1;
+}
+
+// What is called returns a number, and it is used, so that the call is one and not a jump.
+static volatile int came_back;
+static volatile uintptr_t nowhere; // 0
+
+static void fault_null_execute(void) {
+    int (*nothing)(void) = (int (*)(void))nowhere;
+    came_back = nothing();
+}
+
+static void fault_text_write(void) {
     *(volatile uint8_t *)(uintptr_t)kernel_image_begin = 0;
 }
 
-static void fault_execute(void) {
-    void (*data)(void) = (void (*)(void))(uintptr_t)&strata;
-    data();
+static void fault_rodata_write(void) {
+    static const char constant[] = "constant";
+    *(volatile char *)(uintptr_t)constant = 'C';
 }
 
-static void fault_protection(void) {
+static void fault_data_execute(void) {
+    int (*volatile data)(void) = (int (*)(void))(uintptr_t)&strata;
+    came_back = data();
+}
+
+static void fault_not_canonical(void) {
     (void)*(volatile const uint8_t *)NOT_CANONICAL;
 }
 
@@ -37,6 +55,11 @@ static void fault_panic(void) {
     port_panic("on purpose: %s", "fault panic");
 }
 
+static void fault_assertion(void) {
+    volatile unsigned two = 2;
+    ASSERT(two + two == 5);
+}
+
 static void fault_again(void) {
     port_panic("on purpose: %s", (const char *)(uintptr_t)0x10);
 }
@@ -49,15 +72,19 @@ static const struct {
     const char *name, *what;
     void (*run)(void);
 } kinds[] = {
-    {"read", "reads through a null pointer", fault_read},
-    {"write", "writes to the kernel's own code", fault_write},
-    {"execute", "jumps into data", fault_execute},
-    {"protection", "reads an address that is not canonical", fault_protection},
+    {"null-read", "reads through a null pointer", fault_null_read},
+    {"null-write", "writes through a null pointer", fault_null_write},
+    {"null-execute", "calls a null pointer", fault_null_execute},
+    {"text-write", "writes to the kernel's own code", fault_text_write},
+    {"rodata-write", "writes to the kernel's constants", fault_rodata_write},
+    {"data-execute", "calls a place in the kernel's data", fault_data_execute},
+    {"non-canonical", "reads an address that is not canonical", fault_not_canonical},
     {"segment", "loads a segment that does not exist", fault_segment},
     {"double", "loses its stack: a double fault", fault_double},
     {"divide", "divides by zero", cpu_divide_by_zero},
     {"opcode", "executes an undefined instruction", cpu_undefined},
     {"breakpoint", "executes a breakpoint", cpu_breakpoint},
+    {"assertion", "asserts what does not hold", fault_assertion},
     {"panic", "panics", fault_panic},
     {"again", "panics with a message that cannot be read: a fault inside the report", fault_again},
     {"free", "frees a page that was never allocated", fault_free},
@@ -73,6 +100,6 @@ void fault_command(struct text *out, size_t count, char **arguments) {
     }
     text_puts(out, "fault goes wrong on purpose, and the kernel stops; the ways are\n");
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        text_printf(out, "  %-12s %s\n", kinds[i].name, kinds[i].what);
+        text_printf(out, "  %-14s %s\n", kinds[i].name, kinds[i].what);
     }
 }

@@ -19,9 +19,13 @@ static const struct {
     const char *title;
     const struct monitor_command *commands;
 } groups[] = {
-    {"look at memory", monitor_look_commands}, {"change it by hand", monitor_change_commands},
-    {"bad memory", monitor_badram_commands},   {"watch the page allocator", monitor_watch_commands},
-    {"the machine", monitor_machine_commands}, {"the monitor", own_commands},
+    {"look at memory", monitor_look_commands},
+    {"change it by hand", monitor_change_commands},
+    {"bad memory", monitor_badram_commands},
+    {"watch the page allocator", monitor_watch_commands},
+    {"the address space", monitor_paging_commands},
+    {"the machine", monitor_machine_commands},
+    {"the monitor", own_commands},
 };
 
 #define GROUP_COUNT (sizeof(groups) / sizeof(groups[0]))

@@ -22,6 +22,7 @@ extern const struct monitor_command monitor_look_commands[];    // look.c
 extern const struct monitor_command monitor_change_commands[];  // change.c
 extern const struct monitor_command monitor_badram_commands[];  // badram.c
 extern const struct monitor_command monitor_watch_commands[];   // watch.c
+extern const struct monitor_command monitor_paging_commands[];  // paging.c
 extern const struct monitor_command monitor_machine_commands[]; // machine.c
 
 // Executes one command line, which is changed. Says what is right when it is wrong.

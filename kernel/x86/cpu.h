@@ -67,11 +67,24 @@ static inline void cpu_flush_caches(void) {
     __asm__ volatile("wbinvd" : : : "memory");
 }
 
+#define MSR_EFER UINT32_C(0xc0000080)
+#define MSR_PAT  UINT32_C(0x277)
+
+// What the PAT holds after a reset (Intel SDM vol. 3, 12.12.4).
+#define PAT_RESET UINT64_C(0x0007040600070406)
+
 // A model-specific register that exists: another one is a general-protection fault.
 static inline uint64_t cpu_read_msr(uint32_t msr) {
     uint32_t low, high;
     __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
     return (uint64_t)high << 32 | low;
+}
+
+static inline void cpu_write_msr(uint32_t msr, uint64_t value) {
+    __asm__ volatile("wrmsr"
+                     :
+                     : "c"(msr), "a"((uint32_t)value), "d"((uint32_t)(value >> 32))
+                     : "memory");
 }
 
 static inline uint64_t cpu_read_cr0(void) {
@@ -96,6 +109,18 @@ static inline uint64_t cpu_read_cr4(void) {
     uint64_t value;
     __asm__ volatile("movq %%cr4, %0" : "=r"(value));
     return value;
+}
+
+static inline void cpu_write_cr0(uint64_t value) {
+    __asm__ volatile("movq %0, %%cr0" : : "r"(value) : "memory");
+}
+
+static inline void cpu_write_cr3(uint64_t value) {
+    __asm__ volatile("movq %0, %%cr3" : : "r"(value) : "memory");
+}
+
+static inline void cpu_write_cr4(uint64_t value) {
+    __asm__ volatile("movq %0, %%cr4" : : "r"(value) : "memory");
 }
 
 static inline uint64_t cpu_frame_pointer(void) {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 // An exception: everything that helps to find its cause, then a stop.
 #include <mm/port.h>
+#include <paging/fault.h>
+#include <paging/image.h>
 #include <panic.h>
+#include <stacks.h>
 #include <state.h>
 #include <x86/trap.h>
 
@@ -20,6 +23,58 @@ static void print_registers(struct text *out, const struct trap_frame *frame) {
                 cpu_read_cr3(), cpu_read_cr4());
 }
 
+// The CPU does not say which address a general-protection fault is about; one that is not canonical
+// is a likely cause.
+static void name_suspects(struct text *out, const struct trap_frame *frame) {
+    const struct {
+        const char *name;
+        uint64_t value;
+    } registers[] = {
+        {"rax", frame->rax}, {"rbx", frame->rbx}, {"rcx", frame->rcx}, {"rdx", frame->rdx},
+        {"rsi", frame->rsi}, {"rdi", frame->rdi}, {"rbp", frame->rbp}, {"rsp", frame->rsp},
+        {"r8", frame->r8},   {"r9", frame->r9},   {"r10", frame->r10}, {"r11", frame->r11},
+        {"r12", frame->r12}, {"r13", frame->r13}, {"r14", frame->r14}, {"r15", frame->r15},
+        {"rip", frame->rip},
+    };
+    const char *heading = "not a canonical address:";
+    for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++) {
+        if (!layout_canonical(vaddr(registers[i].value), strata.info->paging_levels)) {
+            text_printf(out, "%s %s", heading, registers[i].name);
+            heading = "";
+        }
+    }
+    if (heading[0] == '\0') {
+        text_puts(out, "\n");
+    }
+}
+
+static void explain(struct text *out, const struct trap_frame *frame, uint64_t fault_address) {
+    if (trap_explain_error(out, frame->vector, frame->error, fault_address)) {
+        text_puts(out, "\n");
+    }
+    if (strata.info == NULL) {
+        return;
+    }
+    if (frame->vector == TRAP_PAGE_FAULT) {
+        fault_explain_address(out, &strata, vaddr(fault_address));
+    } else if (frame->vector == TRAP_PROTECTION || frame->vector == TRAP_STACK) {
+        name_suspects(out, frame);
+    } else if (frame->vector == TRAP_DOUBLE_FAULT) {
+        stacks_explain(out, &strata, frame->rsp);
+    }
+}
+
+// Where the code came from that jumped to a place which is none: the return address that its call
+// left on top of the stack.
+static uint64_t caller_of_nowhere(const struct trap_frame *frame) {
+    const uint64_t *top = (const uint64_t *)frame->rsp;
+    if (image_is_code(vaddr(frame->rip)) || frame->vector == TRAP_DOUBLE_FAULT ||
+        !stacks_readable(&strata, frame->rsp) || !image_is_code(vaddr(*top))) {
+        return 0;
+    }
+    return *top;
+}
+
 static _Noreturn void report_exception(const struct trap_frame *frame) {
     uint64_t fault_address = cpu_read_cr2();
     bool again;
@@ -32,11 +87,9 @@ static _Noreturn void report_exception(const struct trap_frame *frame) {
         text_puts(out, "\n");
     }
     if (out != NULL && !again) {
-        if (trap_explain_error(out, frame->vector, frame->error, fault_address)) {
-            text_puts(out, "\n");
-        }
+        explain(out, frame, fault_address);
         print_registers(out, frame);
-        panic_backtrace(out, frame->rip, frame->rbp);
+        panic_backtrace(out, frame->rip, caller_of_nowhere(frame), frame->rbp);
     }
     panic_stop();
 }

@@ -120,9 +120,10 @@ def test_line_noise_does_no_harm(uboot):
 
 
 @pytest.mark.parametrize("kind, sentence", [
-    ("read", "page fault"), ("write", "page fault"), ("execute", "page fault"), ("protection", "general protection"),
-    ("segment", "segment"), ("double", "double fault"), ("divide", "divide"), ("opcode", "invalid opcode"),
-    ("panic", "panic"), ("free", "panic"),
+    ("null-read", "page fault"), ("null-write", "page fault"), ("null-execute", "page fault"),
+    ("text-write", "page fault"), ("rodata-write", "page fault"), ("data-execute", "page fault"),
+    ("non-canonical", "general protection"), ("segment", "segment"), ("double", "double fault"),
+    ("divide", "divide"), ("opcode", "invalid opcode"), ("assertion", "panic"), ("panic", "panic"), ("free", "panic"),
 ])
 def test_faults_are_reported_and_end_the_machine(uboot, kind, sentence):
     session = uboot("exit=qemu")

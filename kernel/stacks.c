@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// Which stack is which.
+#include <stacks.h>
+
+static const char *const names[STACKS_MAX] = {"double-fault", "NMI", "machine-check", "kernel"};
+
+size_t stacks_list(const struct kernel *kernel, struct stack_range *ranges) {
+    segments_stacks(&kernel->segments, ranges);
+    ranges[IST_COUNT_ - 1] = kernel->boot_stack;
+    return STACKS_MAX;
+}
+
+bool stacks_readable(const struct kernel *kernel, uint64_t address) {
+    struct stack_range ranges[STACKS_MAX];
+    size_t count = stacks_list(kernel, ranges);
+    for (size_t i = 0; i < count; i++) {
+        if (address % 8 == 0 && address >= ranges[i].begin && address < ranges[i].end) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void stacks_explain(struct text *out, const struct kernel *kernel, uint64_t pointer) {
+    struct stack_range ranges[STACKS_MAX];
+    size_t count = stacks_list(kernel, ranges);
+    for (size_t i = 0; i < count; i++) {
+        if (pointer > ranges[i].begin && pointer <= ranges[i].end) {
+            text_printf(out, "stack: rsp is in the %s stack, %lu of %lu bytes used\n", names[i],
+                        ranges[i].end - pointer, ranges[i].end - ranges[i].begin);
+            return;
+        }
+        if (pointer <= ranges[i].begin && ranges[i].begin - pointer < PAGE_SIZE) {
+            text_printf(out, "stack: the %s stack overflowed: rsp is %lu bytes below it\n",
+                        names[i], ranges[i].begin - pointer);
+            return;
+        }
+    }
+    text_puts(out, "stack: rsp is in no stack\n");
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: MIT
+// The stacks that the kernel runs on, by name.
+#pragma once
+
+#include <state.h>
+
+#define STACKS_MAX IST_COUNT_ // the IST stacks and the one that everything else runs on
+
+// Stores the stacks; returns how many there are.
+size_t stacks_list(const struct kernel *kernel, struct stack_range *ranges);
+
+// Whether a word at `address` lies in one of them.
+bool stacks_readable(const struct kernel *kernel, uint64_t address);
+
+// Writes which stack `pointer` lies in, or has left, as a line.
+void stacks_explain(struct text *out, const struct kernel *kernel, uint64_t pointer);

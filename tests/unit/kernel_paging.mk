@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: MIT
+TEST_SOURCES_walk := kernel/paging/walk.c tests/unit/world.c
+TEST_SOURCES_kernel_layout := kernel/paging/layout.c
+
+$(foreach name,walk kernel_layout,\
+  $(BUILD)/test/tests/unit/test_$(name).o $(TEST_SOURCES_$(name):%.c=$(BUILD)/test/%.o)): TEST_FLAGS += -Ikernel
