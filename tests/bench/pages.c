@@ -89,6 +89,35 @@ static bool is_selected(const char *words, const char *name) {
     return false;
 }
 
+static const char *row_name(unsigned i) {
+    return i < ROW_COUNT_ ? rows[i].id : NULL;
+}
+
+static const char *contestant_name(unsigned i) {
+    return i < CONTESTANT_COUNT_ ? contestants[i]->id : NULL;
+}
+
+// Ends the program when one of the words is part of no name.
+static void check_words(const char *option, const char *words, const char *(*name_of)(unsigned)) {
+    char copy[512];
+    snprintf(copy, sizeof(copy), "%s", words != NULL ? words : "");
+    for (char *word = strtok(copy, " ,"); word != NULL; word = strtok(NULL, " ,")) {
+        unsigned i = 0;
+        while (name_of(i) != NULL && strstr(name_of(i), word) == NULL) {
+            i++;
+        }
+        if (name_of(i) != NULL) {
+            continue;
+        }
+        fprintf(stderr, "bench: %s: nothing is called \"%s\"; there are", option, word);
+        for (i = 0; name_of(i) != NULL; i++) {
+            fprintf(stderr, " %s", name_of(i));
+        }
+        fputc('\n', stderr);
+        exit(2);
+    }
+}
+
 static void check_everybody(void) {
     for (unsigned who = 0; who < LOOP; who++) {
         const char *wrong = selfcheck(contestants[who]);
@@ -145,6 +174,8 @@ static void run_all(struct results *results, const struct options *options,
 int main(int count, char **words) {
     static struct results results;
     struct options options = read_options(count, words);
+    check_words("--rows (ROWS=)", options.rows, row_name);
+    check_words("--only (ONLY=)", options.only, contestant_name);
     uint64_t arena = options.quick ? UINT64_C(256) << 20 : UINT64_C(4) << 30;
     struct workload workload;
     workload_create(&workload, arena, options.quick);

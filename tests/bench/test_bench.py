@@ -68,11 +68,25 @@ def test_wrong_words_are_refused():
     assert subprocess.run([PAGES, "--repeats", "0"], capture_output=True, timeout=60).returncode == 2
 
 
-def test_kernel_counts_the_same_twice():
-    """Two boots with one instruction a tick; every row there, the calibration exact."""
+@pytest.mark.parametrize("option, words, wrong, right", [
+    ("--rows", "hot,ordre-9", "ordre-9", "order-9"),
+    ("--only", "strata lust", "lust", "list"),
+])
+def test_an_unknown_name_is_named(option, words, wrong, right):
+    result = subprocess.run([PAGES, "--quick", option, words], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 2 and result.stdout == ""
+    assert f'nothing is called "{wrong}"; there are' in result.stderr and f" {right}" in result.stderr
+
+
+def test_kernel_counts_the_same_twice_and_keeps_its_bounds():
+    """Two boots with one instruction a tick: every row there, the calibration exact, and no more instructions than
+    promised. These counts are exact, the same on every machine."""
     build = Path(os.environ["STRATA_BUILD"])
     result = subprocess.run([sys.executable, HERE / "kernel.py", build], capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stdout + result.stderr
     record = json.loads((build / "bench-kernel.json").read_text())
     assert record["identical"] and record["calibration"]["unit"] == "instructions"
-    assert {"pair-0", "pair-9", "contig-2m-below-4g", "bulk-alloc"} <= {row["id"] for row in record["rows"]}
+    rows = {row["id"]: row for row in record["rows"]}
+    assert {"pair-0", "pair-9", "contig-2m-below-4g", "bulk-alloc"} <= rows.keys()
+    for row, limit in (("frame-pair", 60), ("pair-9", 250), ("contig-2m-below-4g", 400)):
+        assert rows[row]["limit"] == limit and rows[row]["met"], rows[row]
