@@ -5,16 +5,16 @@
 KERNEL_ELF ?= $(BUILD)/kernel/strata.elf
 GNU_EFI ?= /usr/include/efi
 
-EFI_SOURCES := $(sort $(wildcard efi/*.c))
-EFI_OBJECTS := $(EFI_SOURCES:efi/%.c=$(BUILD)/efi/%.o) $(BUILD)/efi/machine.S.o \
-  $(BUILD)/efi/kernel_blob.S.o
+EFI_SOURCES := $(sort $(wildcard efi/*.c efi/*/*.c))
+EFI_OBJECTS := $(EFI_SOURCES:efi/%.c=$(BUILD)/efi/%.o) $(BUILD)/efi/machine/jump.S.o \
+  $(BUILD)/efi/kernel/blob.S.o
 
 # Without -fno-ms-* this target makes gnu-efi define __attribute__ away; without
 # -mno-stack-arg-probe large frames call __chkstk; U-Boot enters with SSE off.
 EFI_TARGET := --target=x86_64-unknown-windows
 EFI_FLAGS := $(COMMON) $(EFI_TARGET) -fno-ms-extensions -fno-ms-compatibility -DGNU_EFI_USE_MS_ABI \
   -ffreestanding -nostdlibinc -fshort-wchar -mno-red-zone -mgeneral-regs-only -fno-stack-protector \
-  -mno-stack-arg-probe -gdwarf-4 -O2 -Iefi/include -isystem $(GNU_EFI) -isystem $(GNU_EFI)/x86_64
+  -mno-stack-arg-probe -gdwarf-4 -O2 -Iefi -Iefi/include -isystem $(GNU_EFI) -isystem $(GNU_EFI)/x86_64
 EFI_LINK := $(LD_PE) /nologo /subsystem:efi_application /entry:efi_main /nodefaultlib /Brepro \
   /base:0
 
@@ -27,7 +27,7 @@ $(BUILD)/efi/%.S.o: efi/%.S
 	@mkdir -p $(@D)
 	$(call say,AS,$<)
 	$(Q)$(CLANG) $(EFI_TARGET) -g -gdwarf-4 -MMD -MP -DKERNEL_ELF='"$(KERNEL_ELF)"' -c -o $@ $<
-$(BUILD)/efi/kernel_blob.S.o: $(KERNEL_ELF)
+$(BUILD)/efi/kernel/blob.S.o: $(KERNEL_ELF)
 
 $(BUILD)/efi/BOOTX64.EFI: $(EFI_OBJECTS)
 	$(call say,LINK,$@)

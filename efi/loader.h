@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: MIT
 // The loader's state, and its steps in the order in which main.c takes them.
 //
-// Every step returns an EFI_STATUS; when it fails it has said why on the console (console.h, fail)
-// and has changed nothing that main.c does not undo: all memory is had through memory.h, which
-// knows what to give back.
+// Every step returns an EFI_STATUS; when it fails it has said why on the console (text/console.h,
+// fail) and has changed nothing that main.c does not undo: all memory is had through
+// firmware/memory.h, which knows what to give back.
 #pragma once
 
-#include "elf.h"
-#include "layout.h"
-#include "machine.h"
-#include "options.h"
-#include "uefi.h"
+#include <firmware/uefi.h>
+#include <handover/layout.h>
+#include <kernel/elf.h>
+#include <machine/machine.h>
+#include <options/options.h>
 
 #include <strata/boot.h>
 
@@ -56,40 +56,41 @@ struct loader {
     struct machine_jump jump; // where to go
 };
 
-// options_read.c: the options file, then the LoadOptions.
+// options/read.c: the options file, then the LoadOptions.
 EFI_STATUS options_read(struct loader *loader);
 
-// badram.c: takes the memory that must not be touched out of the firmware's hands.
+// firmware/badram.c: takes the memory that must not be touched out of the firmware's hands.
 EFI_STATUS badram_take(struct loader *loader);
 
-// kernel.c: the kernel's file, checked; then its place, relocated to a random address.
+// kernel/load.c: the kernel's file, checked; then its place, relocated to a random address.
 EFI_STATUS kernel_find(struct loader *loader);
 EFI_STATUS kernel_place(struct loader *loader);
 
-// random.c: the random numbers for the addresses.
+// firmware/random.c: the random numbers for the addresses.
 EFI_STATUS random_collect(struct loader *loader);
 
-// collect.c: what the firmware knows: tables, screen, names. The tables are copied once more when
-// nothing can change them any longer.
+// firmware/collect.c: what the firmware knows: tables, screen, names. The tables are copied once
+// more when nothing can change them any longer.
 EFI_STATUS collect_firmware(struct loader *loader);
 void collect_tables(struct loader *loader);
 
-// contract.c: the contract; the stack and the trampoline; the contract's last words.
+// handover/contract.c: the contract; the stack and the trampoline; the contract's last words.
 EFI_STATUS contract_begin(struct loader *loader);
 EFI_STATUS contract_room(struct loader *loader);
 void contract_finish(struct loader *loader);
 
-// map.c: the firmware's map, read into a buffer that grows with it and lasts until the exit. And
-// read once more into that buffer as it is: all that is allowed between two attempts to exit.
+// firmware/map.c: the firmware's map, read into a buffer that grows with it and lasts until the
+// exit. And read once more into that buffer as it is: all that is allowed between two attempts to
+// exit.
 EFI_STATUS map_read(struct loader *loader);
 EFI_STATUS map_reread(struct loader *loader);
 
-// address_space.c: the first page tables.
+// handover/address_space.c: the first page tables.
 EFI_STATUS address_space_build(struct loader *loader);
 
-// record.c: the map, written to the volume.
+// firmware/record.c: the map, written to the volume.
 EFI_STATUS record_write(struct loader *loader);
 
-// exit.c: the end of boot services. After the first attempt there is no firmware to return to: when
-// it is refused for good, this says so on COM1 and stops.
+// firmware/exit.c: the end of boot services. After the first attempt there is no firmware to return
+// to: when it is refused for good, this says so on COM1 and stops.
 EFI_STATUS exit_boot_services(struct loader *loader);

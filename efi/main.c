@@ -4,9 +4,9 @@
 // Read from here. The steps below are the whole story, in order; each is in the file that loader.h
 // names. Until the last of them a failure undoes everything and goes back to the firmware, which
 // starts what is next in its boot order. After the exit nothing can fail.
-#include "console.h"
-#include "file.h"
-#include "memory.h"
+#include <firmware/file.h>
+#include <firmware/memory.h>
+#include <text/console.h>
 
 EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 

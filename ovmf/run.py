@@ -18,7 +18,7 @@ from machine import QEMU, Machine, Unusable
 from session import Failure, Session
 from volume import folder_volume, image_volume, read_from_image
 
-KERNEL_ADDRESS = 0xFFFFFFFF80000000  # where it runs without kaslr (efi/layout.h)
+KERNEL_ADDRESS = 0xFFFFFFFF80000000  # where it runs without kaslr (efi/handover/layout.h)
 GDB_PORT = 1234
 
 

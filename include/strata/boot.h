@@ -83,7 +83,7 @@ enum boot_runtime {
 enum boot_log_level { BOOT_LOG_ERROR, BOOT_LOG_WARNING, BOOT_LOG_INFO, BOOT_LOG_DEBUG };
 
 // What the person asked for, already parsed by the loader; `text` is what they wrote, for showing.
-// The table in efi/options.c has the name, the values and a line of help for each.
+// The table in efi/options/options.c has the name, the values and a line of help for each.
 struct boot_options {
     uint32_t kaslr;         // 1: random bases (default); 0: fixed ones
     uint32_t acpi_keep;     // 1: ACPI reclaim memory is kept

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../efi/elf.h"
+#include <kernel/elf.h>
 
 #define LOADED_MAX (4 * MIB) // larger images are checked and not loaded: that only costs time
 

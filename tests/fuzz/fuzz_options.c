@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../efi/options.h"
-#include "../../efi/optiontext.h"
+#include <options/encoding.h>
+#include <options/options.h>
 
 #define TEXT_MAX 4096
 

@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "../../efi/loader.h"
 #include <cmocka.h>
+#include <loader.h>
 
 #define FIRMWARE_PAGES     UINT64_C(0x4000)
 #define FIRMWARE_LOW_FIRST UINT64_C(0x20)

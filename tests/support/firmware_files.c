@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../efi/utf.h"
+#include <text/utf.h>
 
 struct open_file {
     EFI_FILE_PROTOCOL protocol; // first

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The fake machine, in the place of efi/machine.c. See firmware.h.
+// The fake machine, in the place of efi/machine/machine.c. See firmware.h.
 #include "firmware.h"
 
 struct machine_features machine_features(void) {

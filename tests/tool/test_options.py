@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[2]
-NAMES = re.findall(r'\.help = \{"(\w+)"', (TOP / "efi/options.c").read_text())
+NAMES = re.findall(r'\.help = \{"(\w+)"', (TOP / "efi/options/options.c").read_text())
 
 
 def test_there_are_options():

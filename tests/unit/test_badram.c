@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../efi/badram_pattern.h"
 #include "world.h"
 #include <cmocka.h>
+#include <options/badram_pattern.h>
 
 static uint64_t seed = 0x9e3779b97f4a7c15;
 

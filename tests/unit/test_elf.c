@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../efi/elf.h"
 #include "../support/elf_file.h"
 #include <cmocka.h>
+#include <kernel/elf.h>
 
 // Checks an exact copy, so that a read beyond it is noticed; loads what is accepted into exactly as
 // much memory as it says, and looks at what it says.

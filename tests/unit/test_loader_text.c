@@ -8,10 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../efi/format.h"
-#include "../../efi/optiontext.h"
-#include "../../efi/utf.h"
 #include <cmocka.h>
+#include <options/encoding.h>
+#include <text/format.h>
+#include <text/utf.h>
 
 static void formats(void **state) {
     (void)state;

@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../efi/options.h"
 #include <cmocka.h>
+#include <options/options.h>
 
 #define KNOWN                                                                                      \
     "; known are kaslr acpi record special log exit badram memtest debug fail runtime reserve "    \

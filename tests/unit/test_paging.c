@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../efi/layout.h"
-#include "../../efi/paging.h"
 #include <cmocka.h>
+#include <handover/layout.h>
+#include <handover/paging.h>
 
 #define PRESENT    UINT64_C(1)
 #define WRITE      UINT64_C(2)

@@ -4,7 +4,7 @@
 // hang some firmware.
 #pragma once
 
-#include "loader.h"
+#include <loader.h>
 
 // Takes pages that the kernel gets under the name of `kind`, zeroed; below 4 GiB if there is room,
 // for some firmware maps no more. Says what was wanted, and what there was, when it fails.

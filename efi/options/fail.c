@@ -6,7 +6,7 @@
 //    fail=random:50         one in 50; the seed is chosen by the kernel, which says it
 //    fail=random:50:0x1f    the same with a seed, decimal or 0x…: the same requests again
 //    fail=off               none
-#include "options_parse.h"
+#include "parse.h"
 
 #include <string.h>
 

@@ -2,9 +2,9 @@
 // The boot options: the one table of their names, values and meanings.
 #include "options.h"
 
-#include "format.h"
-#include "options_parse.h"
+#include "parse.h"
 #include <string.h>
+#include <text/format.h>
 
 struct choice {
     const char *name;

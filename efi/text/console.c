@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The loader's voice. A line goes to the firmware's console, which on most machines without a
 // screen is the serial line, and into the log that the kernel gets. Nothing here may be called once
-// boot services have ended: exit.c has the serial line for that.
+// boot services have ended: firmware/exit.c has the serial line for that.
 #include "console.h"
 
-#include "memory.h"
-#include "serial.h"
 #include "utf.h"
+#include <firmware/memory.h>
+#include <machine/serial.h>
 #include <string.h>
 
 #define LOG_PAGES      4

@@ -2,8 +2,8 @@
 // Step 7: the end of boot services. The map's key goes stale whenever the firmware takes or gives
 // memory, so the map is read and handed back at once; a refusal is answered by the same two calls
 // and nothing else, for after the first attempt nothing else is allowed (UEFI 2.8, 7.4.6).
-#include "console.h"
-#include "serial.h"
+#include <machine/serial.h>
+#include <text/console.h>
 
 #define ATTEMPTS_MAX    8
 #define QEMU_EXIT_PORT  0xf4

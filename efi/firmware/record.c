@@ -2,10 +2,10 @@
 // Step 6: the firmware's map, written to the volume that the loader came from, so that a machine
 // without a serial line still hands it over. A volume that cannot be written to is a remark, never
 // a failure.
-#include "console.h"
 #include "file.h"
 #include "memory.h"
 #include <string.h>
+#include <text/console.h>
 
 #define RECORD_FOLDER   "\\strata"
 #define RECORD_PATH     "\\strata\\map.txt"

@@ -2,7 +2,7 @@
 // Files on the volume that the loader was started from.
 #pragma once
 
-#include "loader.h"
+#include <loader.h>
 
 // Opens the volume, as loader->volume; NULL stays there when the loader came another way: over a
 // network, for one.

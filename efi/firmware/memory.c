@@ -5,8 +5,8 @@
 // A contract that does not exist yet has no ranges: the first pieces are entered by contract_begin.
 #include "memory.h"
 
-#include "console.h"
 #include <string.h>
+#include <text/console.h>
 
 #define LIMIT_4G (4 * GIB)
 

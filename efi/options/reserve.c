@@ -5,7 +5,7 @@
 //    reserve=below16m:0,atomic:8M        several, separated by commas; 0 for none
 //
 // What is not named keeps the kernel's own choice. Amounts are rounded up to whole pages.
-#include "options_parse.h"
+#include "parse.h"
 
 #include <string.h>
 

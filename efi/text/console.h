@@ -3,7 +3,7 @@
 #pragma once
 
 #include "format.h"
-#include "loader.h"
+#include <loader.h>
 
 // Starts the log. Says nothing and needs nothing of the firmware but its memory.
 EFI_STATUS console_begin(struct loader *loader);

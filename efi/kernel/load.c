@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Steps 2 and 3: the kernel is taken from inside the loader, or from a file for development;
 // checked; and placed wherever 2 MiB-aligned memory is free, relocated to its virtual address.
-#include "console.h"
-#include "file.h"
-#include "memory.h"
+#include <firmware/file.h>
+#include <firmware/memory.h>
 #include <string.h>
+#include <text/console.h>
 
 #define KERNEL_FILE_MAX (64 * MIB)
 
-// kernel_blob.S
+// blob.S
 extern const uint8_t kernel_blob[];
 extern const uint64_t kernel_blob_bytes;
 

@@ -2,9 +2,9 @@
 // The firmware's memory map. To take memory for the map changes the map, so the buffer has room to
 // spare; and the room for the converted map goes by the buffer's size, so that it is enough for
 // whatever the last map turns out to be.
-#include "console.h"
 #include "memory.h"
 #include <string.h>
+#include <text/console.h>
 
 #define SLACK_DESCRIPTORS 64
 #define TRIES_MAX         8

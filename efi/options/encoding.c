@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// The bytes that options come as. See optiontext.h.
-#include "optiontext.h"
+// The bytes that options come as. See encoding.h.
+#include "encoding.h"
 
-#include "utf.h"
 #include <string.h>
+#include <text/utf.h>
 
 size_t optiontext_from_file(char *out, size_t capacity, const void *bytes, size_t size) {
     const uint8_t *text = bytes;

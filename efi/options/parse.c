@@ -2,11 +2,11 @@
 // From text to words: blanks, comments, quotes, and where in the text something is wrong.
 // Invariant (tests/unit/test_options.c, tests/fuzz/fuzz_options.c): every byte of the input is
 // consumed exactly once, and none outside it is read.
-#include "options_parse.h"
+#include "parse.h"
 
-#include "format.h"
-#include "utf.h"
 #include <string.h>
+#include <text/format.h>
+#include <text/utf.h>
 
 #define SENTENCE_BYTES 400
 #define REPORTS_MAX    24 // of one source: the rest is counted

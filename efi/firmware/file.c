@@ -4,10 +4,10 @@
 // file. So: pieces, a loop, memory from below 4 GiB (memory.h), and a look at the attributes.
 #include "file.h"
 
-#include "format.h"
 #include "memory.h"
-#include "utf.h"
 #include <string.h>
+#include <text/format.h>
+#include <text/utf.h>
 
 #define PIECE_BYTES (256 * KIB)
 #define NAME_UNITS  256

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Between the words of the option text (options_parse.c) and what they mean (options.c): one
+// Between the words of the option text (parse.c) and what they mean (options.c): one
 // option, cut out of the text.
 #pragma once
 
@@ -35,12 +35,12 @@ bool parser_size(struct parser *parser, const char *option, const char **at, con
 // Gives an option its meaning; reports what is wrong with its name or value.
 void options_apply(struct parser *parser, const struct word *word);
 
-// Reads `badram=`: see options_badram.c. False, with what was wrong reported and the options as
+// Reads `badram=`: see badram.c. False, with what was wrong reported and the options as
 // they were.
 bool badram_apply(struct parser *parser, const struct word *word);
 
-// The same for `fail=`: see options_fail.c.
+// The same for `fail=`: see fail.c.
 bool fail_apply(struct parser *parser, const struct word *word);
 
-// The same for `reserve=`: see options_reserve.c.
+// The same for `reserve=`: see reserve.c.
 bool reserve_apply(struct parser *parser, const struct word *word);

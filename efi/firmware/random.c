@@ -3,7 +3,7 @@
 // can spoil the others. Mixing: the finaliser of SplitMix64 (Steele, Lea, Flood: Fast splittable
 // pseudorandom number generators, OOPSLA 2014), over all words in order. These numbers choose
 // addresses; they are no keys.
-#include "console.h"
+#include <text/console.h>
 
 #define FROM_FIRMWARE 1u
 #define FROM_CPU      2u

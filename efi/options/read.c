@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Step 1: the options. The file first, then what the firmware or a shell passed, which counts more.
-#include "console.h"
-#include "file.h"
-#include "memory.h"
-#include "optiontext.h"
+#include "encoding.h"
+#include <firmware/file.h>
+#include <firmware/memory.h>
 #include <string.h>
+#include <text/console.h>
 
 #define OPTIONS_PATH "\\strata.conf"
 #define FILE_MAX     (64 * KIB)

@@ -7,8 +7,8 @@
 // must never allocate and never read a field in place: nothing in the file need be aligned.
 #include "elf.h"
 
-#include "format.h"
 #include <string.h>
+#include <text/format.h>
 
 struct elf_header {
     uint8_t ident[16];

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Step 4: what the firmware knows and the kernel will want: its names, whether Secure Boot is on,
 // the configuration tables, the screen.
-#include "console.h"
 #include "memory.h"
-#include "utf.h"
 #include <string.h>
+#include <text/console.h>
+#include <text/utf.h>
 
 #define TABLES_MAX   1024 // a firmware that claims more is taken for broken
 #define TABLES_SLACK 16   // more may be installed until boot services end

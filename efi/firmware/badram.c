@@ -2,7 +2,7 @@
 // Memory that badram= names is taken out of the firmware's hands, as unusable, before the loader
 // takes any for the kernel: so nothing of ours lands there, and the map says it from then on. What
 // is in use already cannot be had; the kernel keeps it out by the contract's list.
-#include "console.h"
+#include <text/console.h>
 
 // The part of the range that is free in the descriptor.
 static struct layout_span overlap(const struct boot_badram *range,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Numbers of bytes: decimal or 0x…, with K, M, G or T behind them or not.
-#include "options_parse.h"
+#include "parse.h"
 
 static unsigned digit_of(char c) {
     if (c >= '0' && c <= '9') {

@@ -9,7 +9,7 @@
 // Several are separated by commas; numbers are parser_size's. Ranges are rounded outward to whole
 // pages. A pair that names a single place is a range; one that names many waits for the firmware's
 // map (badram_pattern.h).
-#include "options_parse.h"
+#include "parse.h"
 
 #include <string.h>
 

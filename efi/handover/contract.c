@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The boot contract: the room for it and for what the kernel starts with; and, once boot services
 // have ended, its last words and its seal.
-#include "console.h"
-#include "memory.h"
+#include <firmware/memory.h>
 #include <string.h>
+#include <text/console.h>
 
 #define STACK_PAGES      (64 * KIB / PAGE_SIZE)
 #define TRAMPOLINE_LIMIT UINT64_C(0x9f000) // below the EBDA, far below 640 KiB

@@ -13,7 +13,7 @@
 #define CPUID_ADDRESS_WIDTHS UINT32_C(0x80000008)
 #define RANDOM_TRIES         16 // Intel SDM volume 1, 7.3.17.1: 10 are enough
 
-// machine.S
+// jump.S
 extern const uint8_t machine_jump_begin[], machine_jump_end[];
 
 struct machine_features machine_features(void) {

@@ -7,9 +7,9 @@
 //
 // The memory is counted before it is taken. Taking it changes the map, but only in what the memory
 // is used for, and the direct map does not depend on that (layout.h).
-#include "console.h"
-#include "memory.h"
 #include "paging.h"
+#include <firmware/memory.h>
+#include <text/console.h>
 
 struct plan {
     struct paging_format format;
