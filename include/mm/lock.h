@@ -9,6 +9,7 @@
 //   LOCK_SPACE     one address space (mm/virt/space.c)
 //   LOCK_VMALLOC   one window of kernel addresses (mm/virt/vmalloc.c)
 //   LOCK_SHARES    the counts of shared frames (mm/virt/shares.c)
+//   LOCK_TABLES    one handle of page tables (mm/paging/)
 //   LOCK_RANGES    one change of a range of frames at a time (mm/page/range.c)
 //   LOCK_SECTION   one section of the page allocator: the innermost lock of the memory manager
 // Debug builds check this at each acquire and release.
@@ -19,6 +20,7 @@
 enum lock_rank {
     LOCK_SECTION,
     LOCK_RANGES,
+    LOCK_TABLES,
     LOCK_SHARES,
     LOCK_VMALLOC,
     LOCK_SPACE

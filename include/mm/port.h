@@ -18,7 +18,8 @@
 //   static inline void port_irq_restore(unsigned long);
 //       Interrupts off on this CPU, and back to what they were. Nests.
 //   static inline void port_relax(void);
-//       A hint in a spin loop.
+//       A hint in a spin loop. With several CPUs it also answers what another CPU's port_tlb_flush
+//       asks of this one: whoever waits for a lock has interrupts off.
 //   static inline const void *port_text(void);
 //       An address of the program: code is known by its distance from here, in 32 bits.
 //   _Noreturn void port_panic(const char *format, ...);
@@ -26,6 +27,14 @@
 //       (Tests longjmp out.)
 //   void port_log(enum port_level level, const char *format, ...);
 //       A line for people. No newline at the end.
+//   static inline void port_entry_written(const uint64_t *entry, uint64_t address, unsigned level);
+//       A page-table entry was written, the one for `address` at `level`. For ports that need a
+//       barrier there, and for tests, whose MMU looks at the tables between any two writes.
+//   void port_tlb_flush(const struct tlb_flush *flush);
+//       Makes every CPU that may have used the space forget the ranges, or everything (mm/tlb.h),
+//       and comes back when all have. Writes to tables before it are seen by walks after it. Called
+//       with interrupts on or off, with the lock of the tables held or not; while it waits for
+//       other CPUs it answers theirs.
 //   const char *port_code_name(uint32_t offset, uint32_t *into);
 //       The function that the code at port_text() + offset belongs to, and how far into it; NULL
 //       when that is not known.
@@ -39,5 +48,8 @@ _Noreturn void port_panic(const char *format, ...) __attribute__((format(printf,
 void port_log(enum port_level level, const char *format, ...)
     __attribute__((format(printf, 2, 3), cold));
 const char *port_code_name(uint32_t offset, uint32_t *into);
+
+struct tlb_flush;
+void port_tlb_flush(const struct tlb_flush *flush);
 
 #include <strata_port.h>

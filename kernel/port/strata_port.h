@@ -36,3 +36,10 @@ static inline void port_irq_restore(unsigned long flags) {
 static inline void port_relax(void) {
     cpu_pause();
 }
+
+// x86 walks tables in the order in which they were written.
+static inline void port_entry_written(const uint64_t *entry, uint64_t address, unsigned level) {
+    (void)entry;
+    (void)address;
+    (void)level;
+}

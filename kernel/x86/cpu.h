@@ -123,6 +123,11 @@ static inline void cpu_write_cr4(uint64_t value) {
     __asm__ volatile("movq %0, %%cr4" : : "r"(value) : "memory");
 }
 
+// Forgets the translation of `address`, and the upper entries that lead to it.
+static inline void cpu_invalidate_page(uint64_t address) {
+    __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
+}
+
 static inline uint64_t cpu_frame_pointer(void) {
     return (uint64_t)__builtin_frame_address(0);
 }

@@ -16,6 +16,8 @@ _Thread_local bool host_panic_armed;
 _Thread_local char host_panic_message[512];
 enum port_level host_log_level = PORT_WARNING;
 const char *host_code_name;
+void (*host_entry_written)(const uint64_t *entry, uint64_t address, unsigned level);
+void (*host_tlb_flush)(const struct tlb_flush *flush);
 
 static uint64_t host_ram_bytes;
 
@@ -72,4 +74,10 @@ void port_log(enum port_level level, const char *format, ...) {
     vfprintf(stderr, format, arguments);
     va_end(arguments);
     fputc('\n', stderr);
+}
+
+void port_tlb_flush(const struct tlb_flush *flush) {
+    if (host_tlb_flush != NULL) {
+        host_tlb_flush(flush);
+    }
 }

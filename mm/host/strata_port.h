@@ -40,3 +40,14 @@ static inline void port_irq_restore(unsigned long flags) {
 static inline void port_relax(void) {
     __builtin_ia32_pause();
 }
+
+// What a test does when an entry of a page table was written, and to flush; NULL: nothing.
+struct tlb_flush;
+extern void (*host_entry_written)(const uint64_t *entry, uint64_t address, unsigned level);
+extern void (*host_tlb_flush)(const struct tlb_flush *flush);
+
+static inline void port_entry_written(const uint64_t *entry, uint64_t address, unsigned level) {
+    if (host_entry_written != NULL) {
+        host_entry_written(entry, address, level);
+    }
+}

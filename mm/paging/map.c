@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+// Mapping: the quick way for pages whose level-0 table exists, and the general one.
+//
+// The general way walks the range twice. The first walk finds what is in the way and counts the
+// tables that are missing; they are taken; the second walk cannot fail. Both choose page sizes by
+// the same rule (fits).
+//
+// Invariants:
+//   M1  a refused map has changed no entry and holds no memory         refusals_change_nothing
+//   M2  the largest page that fits is used                             the_largest_page_fits
+#include "internal.h"
+
+// What is to be mapped.
+struct mapping {
+    struct page_tables *tables;
+    uint64_t first;      // page number that `to` or frames[0] is for
+    uint64_t to;         // first frame,
+    const pfn_t *frames; // or all of them
+    uint64_t bits;
+    unsigned large; // highest level that may be a page
+    struct spares spares;
+    uint64_t missing; // tables
+    struct tlb_batch *batch;
+};
+
+static uint64_t frame_for(const struct mapping *mapping, uint64_t page) {
+    uint64_t i = page - mapping->first;
+    return mapping->frames != NULL ? mapping->frames[i].value : mapping->to + i;
+}
+
+// Whether [page, next), which lies in one entry of this level, can be one page.
+static bool fits(const struct mapping *mapping, uint64_t page, uint64_t next, unsigned level) {
+    return level <= mapping->large && next - page == level_pages(level) &&
+           (frame_for(mapping, page) & (level_pages(level) - 1)) == 0;
+}
+
+// Counts the missing tables below `table`, NULL if that is missing too.
+static enum tables_status plan(struct mapping *mapping, const uint64_t *table, unsigned level,
+                               uint64_t page, uint64_t end) {
+    for (uint64_t next; page < end; page = next) {
+        next = part_end(page, end, level);
+        uint64_t entry = table != NULL ? entry_read(&table[level_index(page, level)]) : 0;
+        if (entry_is_leaf(entry, level)) {
+            return TABLES_MAPPED;
+        }
+        if (entry_is_present(entry)) {
+            enum tables_status status = plan(mapping, entry_table(entry), level - 1, page, next);
+            if (status != TABLES_OK) {
+                return status;
+            }
+        } else if (!fits(mapping, page, next, level)) {
+            if (mapping->tables->shared && level == root_level(mapping->tables) &&
+                root_entry_stays(mapping->tables, page)) {
+                return TABLES_NOT_PREPARED;
+            }
+            mapping->missing++;
+            plan(mapping, NULL, level - 1, page, next);
+        }
+    }
+    return TABLES_OK;
+}
+
+// Makes the entries; returns how many of `table` are present that were not.
+static uint64_t commit(struct mapping *mapping, uint64_t *table, unsigned level, uint64_t page,
+                       uint64_t end) {
+    struct page_tables *tables = mapping->tables;
+    uint64_t made = 0;
+    for (uint64_t next; page < end; page = next) {
+        next = part_end(page, end, level);
+        uint64_t *slot = &table[level_index(page, level)];
+        uint64_t entry = entry_read(slot);
+        if (!entry_is_present(entry) && fits(mapping, page, next, level)) {
+            uint64_t flat = frame_for(mapping, page) << PAGE_SHIFT | mapping->bits;
+            entry_write(slot, entry_leaf(flat, level), page, level);
+            made++;
+            continue;
+        }
+        made += !entry_is_present(entry);
+        if (!entry_is_present(entry)) {
+            entry = table_entry(tables, spares_pop(tables, &mapping->spares), 0);
+        }
+        uint64_t count = commit(mapping, entry_table(entry), level - 1, page, next);
+        entry += count * ENTRY_COUNT_ONE;
+        entry_write(slot, entry, page, level);
+        if (entry_count(entry) == TABLE_ENTRIES) {
+            join(tables, slot, page, level, mapping->batch);
+        }
+    }
+    return made;
+}
+
+static bool idle_is_in(const struct page_tables *tables, uint64_t first, uint64_t end) {
+    return tables->idle != IDLE_NONE && tables->idle < end && tables->idle + level_pages(1) > first;
+}
+
+static enum tables_status map_slow(struct mapping *mapping, uint64_t pages) {
+    struct page_tables *tables = mapping->tables;
+    unsigned root = root_level(tables);
+    uint64_t first = mapping->first, end = first + pages;
+    mapping->missing = 0;
+    enum tables_status status = plan(mapping, root_table(tables), root, first, end);
+    if (status != TABLES_OK) {
+        return status;
+    }
+    if (idle_is_in(tables, first, end) && pages >= level_pages(1)) {
+        // An empty table must not stand in a large page's way.
+        idle_drop(tables, mapping->batch);
+        mapping->missing = 0;
+        plan(mapping, root_table(tables), root, first, end);
+    }
+    if (!spares_take(tables, &mapping->spares, mapping->missing)) {
+        return TABLES_NO_MEMORY;
+    }
+    commit(mapping, root_table(tables), root, first, end);
+    return TABLES_OK;
+}
+
+enum quick { QUICK_DONE, QUICK_FULL, QUICK_MAPPED, QUICK_NOT };
+
+// For pages of one level-0 table that is there. QUICK_FULL: done, and the table may be a large page
+// now. QUICK_NOT: it takes the general way. Otherwise nothing was changed either.
+static inline __attribute__((always_inline)) enum quick map_quick(const struct mapping *mapping,
+                                                                  uint64_t pages, bool scattered) {
+    uint64_t first = mapping->first;
+    unsigned index = level_index(first, 0);
+    uint64_t *above = find_last_table(mapping->tables, first);
+    if (above == NULL || index + pages > TABLE_ENTRIES || pages == TABLE_ENTRIES) {
+        return QUICK_NOT;
+    }
+    uint64_t entry = entry_read(above);
+    uint64_t *slots = entry_table(entry) + index;
+    for (uint64_t i = 0; i < pages; i++) {
+        if (__builtin_expect(entry_is_present(entry_read(&slots[i])), false)) {
+            return QUICK_MAPPED;
+        }
+    }
+    uint64_t value = mapping->bits + (mapping->to << PAGE_SHIFT);
+    for (uint64_t i = 0; i < pages; i++) {
+        if (scattered) {
+            value = mapping->bits + (mapping->frames[i].value << PAGE_SHIFT);
+        }
+        entry_write(&slots[i], value, first + i, 0);
+        value += PAGE_SIZE;
+    }
+    entry += pages * ENTRY_COUNT_ONE;
+    entry_write(above, entry, first, 1);
+    return __builtin_expect(entry_count(entry) == TABLE_ENTRIES, false) ? QUICK_FULL : QUICK_DONE;
+}
+
+// What the quick way left to do; gives the lock back.
+static __attribute__((noinline)) enum tables_status
+map_rest(struct mapping *mapping, uint64_t pages, enum quick quick, unsigned long flags) {
+    struct page_tables *tables = mapping->tables;
+    enum tables_status status = TABLES_OK;
+    struct tlb_batch batch;
+    tlb_batch_init(&batch, tables);
+    mapping->batch = &batch;
+    if (quick == QUICK_FULL) {
+        join_up(tables, mapping->first, &batch);
+    } else {
+        status = map_slow(mapping, pages);
+    }
+    lock_release(&tables->lock, flags);
+    tlb_batch_flush(&batch);
+    return status;
+}
+
+static inline __attribute__((always_inline)) enum tables_status
+map(struct mapping *mapping, uint64_t pages, bool scattered, uint32_t attributes) {
+    struct page_tables *tables = mapping->tables;
+    mapping->bits = page_bits(tables, attributes);
+    unsigned long flags = lock_acquire(&tables->lock);
+    enum quick quick = map_quick(mapping, pages, scattered);
+    if (__builtin_expect(quick == QUICK_NOT || quick == QUICK_FULL, false)) {
+        return map_rest(mapping, pages, quick, flags);
+    }
+    lock_release(&tables->lock, flags);
+    return quick == QUICK_DONE ? TABLES_OK : TABLES_MAPPED;
+}
+
+// The highest level that may be a page.
+static unsigned largest(const struct page_tables *tables, uint32_t attributes) {
+    return (attributes & PAGING_SMALL) != 0 ? 0 : tables->format.gib_pages ? 2 : 1;
+}
+
+enum tables_status tables_map(struct page_tables *tables, vaddr_t begin, uint64_t pages, paddr_t to,
+                              uint32_t attributes) {
+    struct mapping mapping;
+    uint64_t limit = UINT64_C(1) << (tables->format.physical_bits - PAGE_SHIFT);
+    mapping.tables = tables;
+    mapping.first = begin.value >> PAGE_SHIFT;
+    mapping.to = to.value >> PAGE_SHIFT;
+    mapping.frames = NULL;
+    mapping.large = largest(tables, attributes);
+    if (!range_is_good(tables, begin, pages) ||
+        !attributes_are_good(tables, mapping.first, attributes) ||
+        (to.value & (PAGE_SIZE - 1)) != 0 || mapping.to + pages > limit) {
+        return TABLES_BAD_REQUEST;
+    }
+    return map(&mapping, pages, false, attributes);
+}
+
+static bool frames_are_good(const struct page_tables *tables, const pfn_t *frames, uint64_t count) {
+    uint64_t bits = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        bits |= frames[i].value;
+    }
+    return bits >> (tables->format.physical_bits - PAGE_SHIFT) == 0;
+}
+
+enum tables_status tables_map_frames(struct page_tables *tables, vaddr_t begin, uint64_t pages,
+                                     const pfn_t *frames, uint32_t attributes) {
+    struct mapping mapping;
+    mapping.tables = tables;
+    mapping.first = begin.value >> PAGE_SHIFT;
+    mapping.to = 0;
+    mapping.frames = frames;
+    mapping.large = 0;
+    if (!range_is_good(tables, begin, pages) ||
+        !attributes_are_good(tables, mapping.first, attributes) ||
+        !frames_are_good(tables, frames, pages)) {
+        return TABLES_BAD_REQUEST;
+    }
+    return map(&mapping, pages, true, attributes);
+}
