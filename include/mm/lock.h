@@ -7,7 +7,9 @@
 // Locks have a rank, and whoever needs several takes them in ascending rank, those of one rank in
 // ascending address, and gives them back in the opposite order:
 //   LOCK_SPACE     one address space (mm/virt/space.c)
+//   LOCK_IOREMAP   who maps what of physical memory (mm/virt/ioremap.c)
 //   LOCK_VMALLOC   one window of kernel addresses (mm/virt/vmalloc.c)
+//   LOCK_REGIONS   records of regions (mm/virt/space.c)
 //   LOCK_SHARES    the counts of shared frames (mm/virt/shares.c)
 //   LOCK_TABLES    one handle of page tables (mm/paging/)
 //   LOCK_RANGES    one change of a range of frames at a time (mm/page/range.c)
@@ -18,13 +20,15 @@
 #include <mm/assert.h>
 
 enum lock_rank {
-    LOCK_SECTION,
+    LOCK_SECTION, // the zeroed lock: the innermost
     LOCK_RANGES,
     LOCK_TABLES,
     LOCK_SHARES,
+    LOCK_REGIONS,
     LOCK_VMALLOC,
-    LOCK_SPACE
-}; // the zeroed lock, a section's, is the innermost
+    LOCK_IOREMAP,
+    LOCK_SPACE,
+};
 
 struct lock {
     uint32_t held;
@@ -85,6 +89,21 @@ static inline unsigned long lock_acquire(struct lock *lock) {
     unsigned long flags = port_irq_save();
     lock_acquire_nested(lock);
     return flags;
+}
+
+// Gives up after `tries` looks at it: for reports about faults, which may have happened while the
+// lock was held.
+static inline bool lock_try(struct lock *lock, unsigned tries, unsigned long *flags) {
+    *flags = port_irq_save();
+    for (; tries != 0; tries--) {
+        if (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) == 0) {
+            lock_check_acquired(lock);
+            return true;
+        }
+        port_relax();
+    }
+    port_irq_restore(*flags);
+    return false;
 }
 
 static inline void lock_release(struct lock *lock, unsigned long flags) {

@@ -199,6 +199,11 @@ enum page_status page_alloc_contig(struct page_allocator *allocator, uint64_t co
 // Gives back what page_alloc_contig took, all of it, with the same count. Panics as page_free does.
 void page_free_contig(struct page_allocator *allocator, pfn_t first, uint64_t count);
 
+// Gives back the blocks that fill [first, first + count), each with the order that it was allocated
+// with: for callers that took several and know of them only where they lie. Panics as page_free
+// does, and when the last one reaches beyond the range.  O(blocks * orders).
+void page_free_run(struct page_allocator *allocator, pfn_t first, uint64_t count);
+
 // Takes exactly the frames [begin, end) out of the allocator, all of which must be free.
 // PAGE_NOT_FREE, with nothing changed and the first frame in the way in `*obstacle` (unless NULL),
 // otherwise.  O(frames / 512 + orders).
@@ -220,6 +225,10 @@ enum page_status page_retire(struct page_allocator *allocator, pfn_t begin, pfn_
 
 // What the frame is.  O(orders), takes the section's lock.
 struct page_info page_inspect(struct page_allocator *allocator, pfn_t frame);
+
+// Whether any frame of [begin, end) is the allocator's, free or not; the first one in `*out`.
+// O(sections + frames in those that are not absent).
+bool page_find_managed(struct page_allocator *allocator, pfn_t begin, pfn_t end, pfn_t *out);
 
 // Gives everything in this CPU's stacks back to the sections.  O(frames in them).
 void page_drain(struct page_allocator *allocator);

@@ -299,3 +299,27 @@ void page_free_contig(struct page_allocator *allocator, pfn_t first, uint64_t co
         frame += UINT64_C(1) << order;
     }
 }
+
+// Of the block that begins at `frame`, as far as its state byte knows: page_free looks properly.
+static unsigned order_of(struct page_allocator *allocator, pfn_t frame) {
+    uint64_t index = frame.value >> SECTION_SHIFT;
+    uint32_t within = frame.value & (SECTION_FRAMES - 1);
+    if (index >= allocator->section_count || within >= allocator->sections[index].span) {
+        return page_inspect(allocator, frame).order;
+    }
+    uint8_t state = state_read(&allocator->sections[index], within);
+    return state_is_head(state) ? state_order(state) : 0;
+}
+
+void page_free_run(struct page_allocator *allocator, pfn_t first, uint64_t count) {
+    for (uint64_t frame = first.value, end = first.value + count; frame < end;) {
+        unsigned order = order_of(allocator, pfn(frame));
+        if (UINT64_C(1) << order > end - frame) {
+            port_panic("page_free_run: frame 0x%lx: the block of order %u reaches beyond the end, "
+                       "frame 0x%lx",
+                       frame, order, end);
+        }
+        page_free(allocator, pfn(frame), order);
+        frame += UINT64_C(1) << order;
+    }
+}

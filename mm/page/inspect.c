@@ -83,6 +83,30 @@ struct page_info page_inspect(struct page_allocator *allocator, pfn_t frame) {
     return info;
 }
 
+static bool is_absent(struct section *section) {
+    unsigned long flags = lock_acquire(&section->lock);
+    bool absent = section->kind == SECTION_ABSENT;
+    lock_release(&section->lock, flags);
+    return absent;
+}
+
+bool page_find_managed(struct page_allocator *allocator, pfn_t begin, pfn_t end, pfn_t *out) {
+    uint64_t top = section_base(allocator->section_count);
+    uint64_t last = end.value < top ? end.value : top;
+    for (uint64_t frame = begin.value; frame < last;) {
+        uint64_t index = frame >> SECTION_SHIFT;
+        if (is_absent(&allocator->sections[index])) {
+            frame = section_base(index + 1);
+        } else if (page_inspect(allocator, pfn(frame)).state != PAGE_STATE_UNMANAGED) {
+            *out = pfn(frame);
+            return true;
+        } else {
+            frame++;
+        }
+    }
+    return false;
+}
+
 uint64_t page_free_count(struct page_allocator *allocator) {
     uint64_t pages = 0;
     for (uint64_t i = 0; i < allocator->section_count; i++) {
