@@ -2,3 +2,5 @@
 # What the tests of virtual memory are made of beside mm/.
 TEST_SOURCES_nodes := tests/unit/world.c
 TEST_SOURCES_shares := tests/unit/world.c
+TEST_SOURCES_vmalloc := tests/unit/world.c tests/unit/virt_world.c
+TEST_SOURCES_ioremap := tests/unit/world.c tests/unit/virt_world.c
