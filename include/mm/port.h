@@ -35,6 +35,9 @@
 //       and comes back when all have. Writes to tables before it are seen by walks after it. Called
 //       with interrupts on or off, with the lock of the tables held or not; while it waits for
 //       other CPUs it answers theirs.
+//   static inline void port_tables_load(pfn_t root);
+//       This CPU translates through these tables from now on; what it knew of others, global
+//       translations aside, is forgotten. Called with interrupts off.
 //   const char *port_code_name(uint32_t offset, uint32_t *into);
 //       The function that the code at port_text() + offset belongs to, and how far into it; NULL
 //       when that is not known.

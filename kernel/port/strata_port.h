@@ -43,3 +43,7 @@ static inline void port_entry_written(const uint64_t *entry, uint64_t address, u
     (void)address;
     (void)level;
 }
+
+static inline void port_tables_load(pfn_t root) {
+    cpu_write_cr3(paddr_of(root).value);
+}

@@ -18,6 +18,7 @@ enum port_level host_log_level = PORT_WARNING;
 const char *host_code_name;
 void (*host_entry_written)(const uint64_t *entry, uint64_t address, unsigned level);
 void (*host_tlb_flush)(const struct tlb_flush *flush);
+void (*host_tables_load)(pfn_t root);
 
 static uint64_t host_ram_bytes;
 

@@ -41,13 +41,21 @@ static inline void port_relax(void) {
     __builtin_ia32_pause();
 }
 
-// What a test does when an entry of a page table was written, and to flush; NULL: nothing.
+// What a test does when an entry of a page table was written, to flush, and to load tables; NULL:
+// nothing.
 struct tlb_flush;
 extern void (*host_entry_written)(const uint64_t *entry, uint64_t address, unsigned level);
 extern void (*host_tlb_flush)(const struct tlb_flush *flush);
+extern void (*host_tables_load)(pfn_t root);
 
 static inline void port_entry_written(const uint64_t *entry, uint64_t address, unsigned level) {
     if (host_entry_written != NULL) {
         host_entry_written(entry, address, level);
+    }
+}
+
+static inline void port_tables_load(pfn_t root) {
+    if (host_tables_load != NULL) {
+        host_tables_load(root);
     }
 }
