@@ -89,24 +89,28 @@ struct page_info {
 
 struct section; // mm/page/section.h
 
-#define PAGE_STACK_FRAMES 128 // frames a CPU keeps at most
-#define PAGE_STACK_BATCH  64  // frames that a refill takes, and a flush gives back, under one lock
-#define PAGE_STACK_LARGE  4   // 2 MiB blocks a CPU keeps at most
+#define PAGE_STACK_ORDERS  10  // a CPU keeps blocks of orders 0 … 9
+#define PAGE_STACK_FRAMES  128 // single frames that it keeps at most
+#define PAGE_STACK_BATCH   64  // frames that a refill takes, and a flush gives back
+#define PAGE_STACK_ENTRIES 264 // blocks of all orders that it keeps at most
 
 // A CPU's stack of free blocks of one order. Only that CPU touches it, and only while it holds the
 // stack's gate: an interrupt that comes in between finds it held and goes around the stack.
 struct page_stack {
-    uint32_t gate;                           // 0: open
-    uint32_t count;                          // entries
+    _Alignas(64) uint64_t top; // its entries are those of the CPU from `begin` to before `top`,
+    uint32_t begin, end;       // at most to before `end`
+    uint32_t gate;             // 0: open
+    uint32_t size;             // of a block, in frames
+    uint8_t head, cached;      // state bytes: a first owner's, one in the stack
     int64_t owned_blocks[PAGE_OWNER_COUNT_]; // allocated minus freed through this stack
-    uint64_t frames[PAGE_STACK_FRAMES];      // the blocks' first frames, the oldest first,
-    uint8_t *states[PAGE_STACK_FRAMES];      // and where the state byte of each is
 };
 
-// What a CPU keeps for itself.
+// What a CPU keeps for itself. The stacks' entries lie one stack after the other: the first frame
+// of each block, the oldest first, and where its state byte is.
 struct page_cpu {
-    _Alignas(64) struct page_stack frames;
-    struct page_stack large;                // blocks of 2 MiB, PAGE_STACK_LARGE of them
+    struct page_stack stacks[PAGE_STACK_ORDERS];
+    uint64_t frames[PAGE_STACK_ENTRIES];
+    uint8_t *states[PAGE_STACK_ENTRIES];
     int64_t owned_pages[PAGE_OWNER_COUNT_]; // allocated minus freed around the stacks
 };
 

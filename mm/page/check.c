@@ -125,9 +125,11 @@ static const char *check_owners(const struct page_allocator *allocator,
     for (unsigned owner = 0; owner < PAGE_OWNER_COUNT_; owner++) {
         int64_t pages = 0;
         for (unsigned cpu = 0; cpu < PORT_CPU_MAX; cpu++) {
-            pages += allocator->cpus[cpu].owned_pages[owner];
-            pages += allocator->cpus[cpu].frames.owned_blocks[owner];
-            pages += allocator->cpus[cpu].large.owned_blocks[owner] * 512;
+            const struct page_cpu *counters = &allocator->cpus[cpu];
+            pages += counters->owned_pages[owner];
+            for (unsigned order = 0; order < PAGE_STACK_ORDERS; order++) {
+                pages += counters->stacks[order].owned_blocks[owner] * (INT64_C(1) << order);
+            }
         }
         if (pages != (int64_t)census->owned_pages[owner]) {
             return "an owner's counter disagrees with the state bytes";
@@ -136,24 +138,27 @@ static const char *check_owners(const struct page_allocator *allocator,
     return NULL;
 }
 
+// Whether the state byte of a block that a stack holds says so.
+static bool is_cached(const struct page_allocator *allocator, uint64_t block, uint8_t cached) {
+    uint64_t index = block >> SECTION_SHIFT;
+    uint32_t frame = block & (SECTION_FRAMES - 1);
+    return index < allocator->section_count && allocator->sections[index].kind == SECTION_SPLIT &&
+           frame < allocator->sections[index].span &&
+           state_read(&allocator->sections[index], frame) == cached;
+}
+
 // What the stacks hold is what the state bytes call cached, no more and no less.
 static const char *check_stacks(const struct page_allocator *allocator,
                                 const struct page_census *census) {
     uint64_t pages = 0;
-    for (unsigned i = 0; i < 2 * PORT_CPU_MAX; i++) {
-        const struct page_cpu *cpu = &allocator->cpus[i / 2];
-        bool large = i % 2 != 0;
-        const struct page_stack *stack = large ? &cpu->large : &cpu->frames;
-        for (uint32_t k = 0; k < stack->count; k++) {
-            uint64_t index = stack->frames[k] >> SECTION_SHIFT;
-            uint32_t frame = stack->frames[k] & (SECTION_FRAMES - 1);
-            const struct section *section = &allocator->sections[index];
-            if (index >= allocator->section_count || section->kind != SECTION_SPLIT ||
-                frame >= section->span ||
-                state_read(section, frame) != (large ? STATE_CACHED_2M : STATE_CACHED)) {
+    for (unsigned i = 0; i < PAGE_STACK_ORDERS * PORT_CPU_MAX; i++) {
+        const struct page_cpu *cpu = &allocator->cpus[i / PAGE_STACK_ORDERS];
+        const struct page_stack *stack = &cpu->stacks[i % PAGE_STACK_ORDERS];
+        for (uint64_t entry = stack->begin; entry < stack->top; entry++) {
+            if (!is_cached(allocator, cpu->frames[entry], stack->cached)) {
                 return "a CPU's stack holds a block whose state byte does not say so";
             }
-            pages += large ? 512 : 1;
+            pages += stack->size;
         }
     }
     return pages == census->cached_pages ? NULL : "a cached block is in no CPU's stack, or in two";

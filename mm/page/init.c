@@ -5,7 +5,7 @@
 // usable gets metadata from the boot allocator. Taking that metadata changes the map (and may cut
 // into a section that was whole), so the map is walked again until nothing is missing. Only then
 // are the usable regions given to the sections.
-#include "internal.h"
+#include "stack.h"
 
 #include <mm/assert.h>
 #include <mm/bootmem.h>
@@ -105,7 +105,13 @@ bool page_init(struct page_allocator *allocator, struct bootmem *boot) {
     allocator->hints = (uint16_t *)(allocator->sections + allocator->section_count);
     allocator->metadata_bytes = bytes;
     allocator->ranges.rank = LOCK_RANGES;
+    for (unsigned cpu = 0; cpu < PORT_CPU_MAX; cpu++) {
+        page_stacks_init(&allocator->cpus[cpu]);
+    }
     memset(allocator->sections, 0, bytes);
+    for (uint64_t i = 0; i < allocator->section_count; i++) {
+        section_close(&allocator->sections[i]);
+    }
     int opened;
     do {
         opened = open_partial_sections(allocator, boot);

@@ -20,12 +20,11 @@ const char *page_state_name(enum page_state state) {
 }
 
 enum page_state page_special_state(uint8_t state) {
-    return state == STATE_CACHED      ? PAGE_STATE_CACHED
-           : state == STATE_CACHED_2M ? PAGE_STATE_CACHED
-           : state == STATE_RESERVED  ? PAGE_STATE_RESERVED
-           : state == STATE_BAD       ? PAGE_STATE_BAD
-           : state == STATE_METADATA  ? PAGE_STATE_METADATA
-                                      : PAGE_STATE_UNMANAGED;
+    return state_is_cached(state)    ? PAGE_STATE_CACHED
+           : state == STATE_RESERVED ? PAGE_STATE_RESERVED
+           : state == STATE_BAD      ? PAGE_STATE_BAD
+           : state == STATE_METADATA ? PAGE_STATE_METADATA
+                                     : PAGE_STATE_UNMANAGED;
 }
 
 static struct page_info allocated(uint64_t block, uint8_t head) {
@@ -56,7 +55,7 @@ static struct page_info inspect_split(struct section *section, uint64_t base, ui
     }
     info.state = page_special_state(state);
     info.block = block == UINT32_MAX ? info.block : pfn(base + block);
-    info.order = state == STATE_CACHED_2M ? BITMAP_ORDERS - 1 : 0;
+    info.order = state_is_cached(state) ? state - STATE_CACHED : 0;
     return info;
 }
 
@@ -113,9 +112,11 @@ uint64_t page_free_count(struct page_allocator *allocator) {
         pages += __atomic_load_n(&allocator->sections[i].free_pages, __ATOMIC_RELAXED);
     }
     for (unsigned i = 0; i < PORT_CPU_MAX; i++) {
-        const struct page_cpu *cpu = &allocator->cpus[i];
-        pages += __atomic_load_n(&cpu->frames.count, __ATOMIC_RELAXED);
-        pages += __atomic_load_n(&cpu->large.count, __ATOMIC_RELAXED) << (BITMAP_ORDERS - 1);
+        const struct page_stack *stacks = allocator->cpus[i].stacks;
+        for (unsigned order = 0; order < PAGE_STACK_ORDERS; order++) {
+            uint64_t top = __atomic_load_n(&stacks[order].top, __ATOMIC_RELAXED);
+            pages += (top - stacks[order].begin) << order;
+        }
     }
     return pages;
 }
@@ -177,8 +178,7 @@ bool section_census(struct section *section, struct page_census *census) {
             pages = 1u << order;
             census->free_pages += pages;
         } else {
-            bool cached = state == STATE_CACHED || state == STATE_CACHED_2M;
-            census->cached_pages += cached ? pages : 0;
+            census->cached_pages += state_is_cached(state) ? pages : 0;
             census->reserved_pages += state == STATE_RESERVED;
             census->bad_pages += state == STATE_BAD;
             census->metadata_pages += state == STATE_METADATA;

@@ -12,9 +12,8 @@
 enum page_status page_alloc(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
                             enum page_owner owner, pfn_t *out) {
     uint64_t limit = ceiling.value >> PAGE_SHIFT;
-    if (owner < PAGE_OWNER_COUNT_ &&
-        ((order == 0 && page_stack_pop(allocator, 0, limit, owner, out)) ||
-         (order == LARGE_ORDER && page_stack_pop(allocator, LARGE_ORDER, limit, owner, out)))) {
+    if (owner < PAGE_OWNER_COUNT_ && order < PAGE_STACK_ORDERS &&
+        page_stack_pop(allocator, order, limit, owner, out)) {
         return PAGE_OK;
     }
     return page_alloc_slow(allocator, order, ceiling, owner, out, PAGE_CALLER);
@@ -23,8 +22,8 @@ enum page_status page_alloc(struct page_allocator *allocator, unsigned order, pa
 enum page_status page_alloc_atomic(struct page_allocator *allocator, unsigned order,
                                    paddr_t ceiling, enum page_owner owner, pfn_t *out) {
     uint64_t limit = ceiling.value >> PAGE_SHIFT;
-    if (owner < PAGE_OWNER_COUNT_ && order == 0 &&
-        page_stack_pop(allocator, 0, limit, owner, out)) {
+    if (owner < PAGE_OWNER_COUNT_ && order < PAGE_STACK_ORDERS &&
+        page_stack_pop(allocator, order, limit, owner, out)) {
         return PAGE_OK;
     }
     return page_alloc_atomic_slow(allocator, order, ceiling, owner, out, PAGE_CALLER);
@@ -32,22 +31,20 @@ enum page_status page_alloc_atomic(struct page_allocator *allocator, unsigned or
 
 pfn_t page_alloc_frame(struct page_allocator *allocator, enum page_owner owner) {
     pfn_t frame;
-    if (owner < PAGE_OWNER_COUNT_ && page_stack_pop(allocator, 0, UINT64_MAX, owner, &frame)) {
+    if (owner < PAGE_OWNER_COUNT_ && page_stack_pop_frame(allocator, owner, &frame)) {
         return frame;
     }
     return page_alloc_frame_slow(allocator, owner, PAGE_CALLER);
 }
 
 void page_free(struct page_allocator *allocator, pfn_t block, unsigned order) {
-    if ((order == 0 && page_stack_push(allocator, block, 0)) ||
-        (order == LARGE_ORDER && page_stack_push(allocator, block, LARGE_ORDER))) {
-        return;
+    if (order >= PAGE_STACK_ORDERS || !page_stack_push(allocator, block, order)) {
+        page_free_slow(allocator, block, order, PAGE_CALLER);
     }
-    page_free_slow(allocator, block, order, PAGE_CALLER);
 }
 
 void page_free_frame(struct page_allocator *allocator, pfn_t frame) {
-    if (!page_stack_push(allocator, frame, 0)) {
+    if (!page_stack_push_frame(allocator, frame)) {
         page_free_slow(allocator, frame, 0, PAGE_CALLER);
     }
 }

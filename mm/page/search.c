@@ -63,11 +63,8 @@ static bool is_idle(const struct section *section) {
 
 // Drops the metadata of an idle section: it is WHOLE again.
 static void make_whole(struct page_allocator *allocator, struct section *section) {
+    section_close(section);
     section->kind = SECTION_WHOLE;
-    section->bitmap = NULL;
-    section->state = NULL;
-    section->own_metadata = false;
-    section->span = 0;
     section_set_free(section, SECTION_FRAMES);
     __atomic_fetch_sub(&allocator->metadata_bytes, section_metadata_bytes(SECTION_FRAMES),
                        __ATOMIC_RELAXED);
@@ -90,45 +87,54 @@ static inline bool bounds_are_whole(struct bounds bounds) {
     return bounds.floor == 0 && bounds.limit == SECTION_FRAMES;
 }
 
-// Takes single frames from a locked SPLIT section: a batch, unless a ceiling lies in it.
-static unsigned take_frames(struct section *section, const struct search *search,
-                            struct bounds bounds, uint64_t base, uint64_t *frames) {
-    uint32_t taken[PAGE_STACK_BATCH];
-    unsigned count = 0;
-    if (bounds.limit == SECTION_FRAMES) {
-        count = section_take_frames(section, search->max, bounds.floor, taken);
-    } else {
-        while (count < search->max && section_take(section, 0, bounds, &taken[count])) {
-            count++;
+// Writes the state bytes of the frames that were taken.
+static void mark_runs(struct section *section, const struct taken *taken, uint8_t state) {
+    for (unsigned i = 0; i < taken->run_count; i++) {
+        if (taken->runs[i].count == 1) {
+            state_write(section, taken->runs[i].first, state);
+        } else {
+            memset(section->state + taken->runs[i].first, state, taken->runs[i].count);
         }
     }
-    for (unsigned i = 0; i < count; i++) {
-        state_write(section, taken[i], search->state);
-        frames[i] = base + taken[i];
-    }
-    return count;
 }
 
-// Takes blocks from a locked section that may be SPLIT; 0 when it has none.
-static unsigned take_split(struct section *section, const struct search *search,
-                           struct bounds bounds, uint64_t base, uint64_t *frames) {
+// Takes single frames from a locked SPLIT section: a batch, unless a ceiling lies in it.
+static bool take_frames(struct section *section, const struct search *search, struct bounds bounds,
+                        struct taken *taken) {
+    taken->run_count = 0;
+    if (bounds.limit == SECTION_FRAMES) {
+        taken->run_count = section_take_frames(section, search->max, bounds.floor, taken->runs);
+    } else {
+        struct frame_run *run = taken->runs;
+        while (taken->run_count < search->max && section_take(section, 0, bounds, &run->first)) {
+            run++->count = 1;
+            taken->run_count++;
+        }
+    }
+    mark_runs(section, taken, search->state);
+    return taken->run_count != 0;
+}
+
+// Takes blocks from a locked section that may be SPLIT; false when it has none.
+static bool take_split(struct section *section, const struct search *search, struct bounds bounds,
+                       struct taken *taken) {
     if (section->kind != SECTION_SPLIT) {
-        return 0;
+        return false;
     }
+    taken->states = section->state;
     if (search->max > 1) {
-        return take_frames(section, search, bounds, base, frames);
+        return take_frames(section, search, bounds, taken);
     }
-    uint32_t frame;
-    if (!section_take(section, search->order, bounds, &frame)) {
-        return 0;
+    if (!section_take(section, search->order, bounds, &taken->runs[0].first)) {
+        return false;
     }
-    state_write(section, frame, search->state);
-    frames[0] = base + frame;
-    return 1;
+    state_write(section, taken->runs[0].first, search->state);
+    return true;
 }
 
 // Takes a locked section as a whole, when it is, or can be made, WHOLE.
-static bool take_whole(struct page_allocator *allocator, struct section *section, uint8_t state) {
+static bool take_whole(struct page_allocator *allocator, struct section *section, uint8_t state,
+                       struct taken *taken) {
     if (section->kind == SECTION_SPLIT && is_idle(section)) {
         make_whole(allocator, section);
     }
@@ -138,29 +144,29 @@ static bool take_whole(struct page_allocator *allocator, struct section *section
     section->kind = SECTION_TAKEN;
     section->taken_state = state;
     section_set_free(section, 0);
+    taken->runs[0].first = 0;
     return true;
 }
 
-static unsigned take_locked(struct page_allocator *allocator, uint64_t index,
-                            const struct search *search, struct bounds bounds, uint64_t *frames) {
+static bool take_locked(struct page_allocator *allocator, uint64_t index,
+                        const struct search *search, struct bounds bounds, struct taken *taken) {
     struct section *section = &allocator->sections[index];
-    uint64_t base = section_base(index);
+    taken->base = section_base(index);
     if (search->order == PAGE_ORDER_MAX && bounds_are_whole(bounds) &&
-        take_whole(allocator, section, search->state)) {
-        frames[0] = base;
-        return 1;
+        take_whole(allocator, section, search->state, taken)) {
+        return true;
     }
     if (section->kind == SECTION_WHOLE && search->order < PAGE_ORDER_MAX &&
         bounds.limit >= 1u << search->order) {
         page_split_whole(allocator, index, (struct piece){0, 0});
     }
-    return take_split(section, search, bounds, base, frames);
+    return take_split(section, search, bounds, taken);
 }
 
 // Tries the sections of a zone whose hint has a bit of `mask`, from the top down. In the first turn
 // those that another CPU has locked are passed over, so that CPUs part ways.
-static unsigned take_from(struct page_allocator *allocator, uint16_t mask,
-                          const struct search *search, struct zone zone, uint64_t *frames) {
+static bool take_from(struct page_allocator *allocator, uint16_t mask, const struct search *search,
+                      struct zone zone, struct taken *taken) {
     bool passed_over = false;
     for (unsigned turn = 0; turn == 0 || (turn == 1 && passed_over); turn++) {
         uint64_t index = (zone.limit + SECTION_FRAMES - 1) >> SECTION_SHIFT;
@@ -171,68 +177,59 @@ static unsigned take_from(struct page_allocator *allocator, uint16_t mask,
                 continue;
             }
             unsigned long flags = lock_acquire(lock);
-            unsigned count = take_locked(allocator, index, search, bounds_in(zone, index), frames);
+            bool found = take_locked(allocator, index, search, bounds_in(zone, index), taken);
             page_update_hint(allocator, index);
             lock_release(lock, flags);
-            if (count != 0) {
-                return count;
+            if (found) {
+                return true;
             }
         }
     }
-    return 0;
+    return false;
 }
 
-static unsigned take_from_zone(struct page_allocator *allocator, const struct search *search,
-                               struct zone zone, uint64_t *frames) {
+static bool take_from_zone(struct page_allocator *allocator, const struct search *search,
+                           struct zone zone, struct taken *taken) {
     const uint16_t largest = 1u << (BITMAP_ORDERS - 1);
-    const uint16_t preference[] = {
-        search->order == PAGE_ORDER_MAX
-            ? HINT_WHOLE
-            : (uint16_t)((largest - 1) >> search->order << search->order),
-        largest,
-        HINT_WHOLE,
-    };
-    for (unsigned i = 0; i < sizeof(preference) / sizeof(preference[0]); i++) {
-        unsigned count =
-            preference[i] == 0 ? 0 : take_from(allocator, preference[i], search, zone, frames);
-        if (count != 0) {
-            return count;
-        }
+    uint16_t smaller = (uint16_t)((largest - 1) >> search->order << search->order);
+    if (search->order == PAGE_ORDER_MAX) {
+        return take_from(allocator, HINT_WHOLE, search, zone, taken) ||
+               take_from(allocator, largest, search, zone, taken);
     }
-    return 0;
+    return (smaller != 0 && take_from(allocator, smaller, search, zone, taken)) ||
+           take_from(allocator, largest, search, zone, taken) ||
+           take_from(allocator, HINT_WHOLE, search, zone, taken);
 }
 
 // The zone that ends at frame `top`, as far as the reserves allow it. When they do not allow all
 // that is wanted, one block may do.
-static unsigned take_within_reserves(struct page_allocator *allocator, const struct search *search,
-                                     struct zone zone, uint64_t top, uint64_t *frames) {
+static bool take_within_reserves(struct page_allocator *allocator, const struct search *search,
+                                 struct zone zone, uint64_t top, struct taken *taken) {
     uint64_t size = UINT64_C(1) << search->order;
     if (page_reserves_allow(allocator, top, search->max * size, search->limit, search->atomic)) {
-        return take_from_zone(allocator, search, zone, frames);
+        return take_from_zone(allocator, search, zone, taken);
     }
     if (search->max == 1 ||
         !page_reserves_allow(allocator, top, size, search->limit, search->atomic)) {
-        return 0;
+        return false;
     }
     struct search one = *search;
     one.max = 1;
-    return take_from_zone(allocator, &one, zone, frames);
+    taken->run_count = 1;
+    taken->runs[0].count = 1;
+    return take_from_zone(allocator, &one, zone, taken);
 }
 
-unsigned page_take(struct page_allocator *allocator, const struct search *search,
-                   uint64_t *frames) {
+bool page_take(struct page_allocator *allocator, const struct search *search, struct taken *taken) {
     static const uint64_t floors[] = {FRAMES_4G, FRAMES_16M, 0};
     uint64_t end = section_base(allocator->section_count), top = UINT64_MAX;
     end = search->limit < end ? search->limit : end;
     for (unsigned i = 0; i < sizeof(floors) / sizeof(floors[0]); i++) {
         struct zone zone = {floors[i], end};
-        unsigned count = zone.floor < zone.limit
-                             ? take_within_reserves(allocator, search, zone, top, frames)
-                             : 0;
-        if (count != 0) {
-            return count;
+        if (zone.floor < zone.limit && take_within_reserves(allocator, search, zone, top, taken)) {
+            return true;
         }
         top = zone.floor;
     }
-    return 0;
+    return false;
 }

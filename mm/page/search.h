@@ -34,6 +34,16 @@ static inline bool page_reserves_allow(struct page_allocator *allocator, uint64_
            page_reserves_allow_slow(allocator, top, count, ceiling, atomic);
 }
 
-// Takes up to `search->max` blocks from one section, and stores their first frames in `frames`.
-// Returns how many: 0 when there is no such block. Does not count owners.
-unsigned page_take(struct page_allocator *allocator, const struct search *search, uint64_t *frames);
+// What a search took: of one section, whose first frame is `base` and whose state bytes begin at
+// `states`. A single block is the first run's `first`; single frames are runs, those found first
+// first.
+struct taken {
+    uint64_t base;
+    uint8_t *states;
+    unsigned run_count;
+    struct frame_run runs[PAGE_STACK_BATCH];
+};
+
+// Takes up to `search->max` blocks of one section. False when there is no such block. Does not
+// count owners.
+bool page_take(struct page_allocator *allocator, const struct search *search, struct taken *taken);

@@ -11,9 +11,21 @@ uint64_t section_metadata_bytes(uint32_t span) {
     return align_up(align_up(sizeof(struct bitmap), 64) + span, PAGE_SIZE);
 }
 
+void section_close(struct section *section) {
+    static uint8_t unmanaged = STATE_UNMANAGED;
+    section->kind = SECTION_ABSENT;
+    section->own_metadata = false;
+    section->span = 0;
+    section->bitmap = NULL;
+    section->state = &unmanaged;
+    section->state_mask = 0;
+    section_set_free(section, 0);
+}
+
 void section_open(struct section *section, void *storage, uint32_t span, uint8_t fill) {
     section->bitmap = storage;
     section->state = (uint8_t *)storage + align_up(sizeof(struct bitmap), 64);
+    section->state_mask = SECTION_FRAMES - 1;
     section->span = span;
     section_set_free(section, 0);
     section->kind = SECTION_SPLIT;
@@ -32,6 +44,27 @@ static void split(struct bitmap *bitmap, uint32_t frame, unsigned from, unsigned
         from--;
         bitmap_set(bitmap, from, frame >> from ^ 1);
     }
+}
+
+// Takes the upper 2^order frames of a block of order `from`.
+static struct frame_run take_upper(struct bitmap *bitmap, uint32_t block, unsigned from,
+                                   unsigned order) {
+    uint32_t size = 1u << order, first = ((block + 1) << from) - size;
+    bitmap_clear(bitmap, from, block);
+    split(bitmap, first, from, order);
+    return (struct frame_run){first, size};
+}
+
+// Orders 0 … 9, from anywhere in the section.
+static bool take_any(struct section *section, unsigned order, uint32_t *frame) {
+    struct bitmap *bitmap = section->bitmap;
+    uint32_t orders = bitmap->orders >> order << order;
+    if (orders == 0) {
+        return false;
+    }
+    unsigned from = (unsigned)__builtin_ctz(orders);
+    *frame = take_upper(bitmap, bitmap_last(bitmap, from), from, order).first;
+    return true;
 }
 
 // Orders 0 … 9. The block may begin at frames `first` to `last`.
@@ -142,44 +175,35 @@ bool section_take(struct section *section, unsigned order, struct bounds bounds,
         return false;
     }
     uint32_t last = (bounds.limit - size) & ~(size - 1);
-    bool taken = order <= LAST_ORDER ? take_small(section, order, bounds.floor, last, frame)
-                                     : take_large(section, order, bounds.floor, last, frame);
+    bool anywhere = bounds.floor == 0 && bounds.limit == SECTION_FRAMES;
+    bool taken = order > LAST_ORDER ? take_large(section, order, bounds.floor, last, frame)
+                 : anywhere         ? take_any(section, order, frame)
+                                    : take_small(section, order, bounds.floor, last, frame);
     if (taken) {
         section_add_free(section, -size);
     }
     return taken;
 }
 
-// Takes up to `max` of the highest blocks of order 0 in a word that has some.
+// Takes up to `max` of the highest blocks of order 0 in a word that has some. No two of them are
+// buddies, but they may be neighbours.
 static unsigned take_from_word(struct bitmap *bitmap, uint32_t word, unsigned max,
-                               uint32_t *frames) {
-    uint64_t bits = bitmap_words(bitmap, 0)[word], taken = 0;
+                               struct frame_run *runs) {
+    uint64_t bits = bitmap_words(bitmap, 0)[word], left = bits;
     unsigned count = 0;
-    while (count < max && bits != taken) {
-        unsigned bit = bit_last(bits & ~taken);
-        taken |= UINT64_C(1) << bit;
-        frames[count++] = word * 64 + bit;
+    for (; count < max && left != 0; count++) {
+        unsigned bit = bit_last(left);
+        left ^= UINT64_C(1) << bit;
+        runs[count] = (struct frame_run){word * 64 + bit, 1};
     }
-    bitmap_clear_bits(bitmap, 0, word, taken);
+    bitmap_clear_bits(bitmap, 0, word, bits ^ left);
     return count;
 }
 
-// Takes a block of order `from` apart: its upper 2^order frames, listed from the last to the first.
-static unsigned take_as_frames(struct bitmap *bitmap, uint32_t block, unsigned from, unsigned order,
-                               uint32_t *frames) {
-    uint32_t size = 1u << order, first = ((block + 1) << from) - size;
-    bitmap_clear(bitmap, from, block);
-    split(bitmap, first, from, order);
-    for (uint32_t i = 0; i < size; i++) {
-        frames[i] = first + size - 1 - i;
-    }
-    return size;
-}
-
 unsigned section_take_frames(struct section *section, unsigned max, uint32_t floor,
-                             uint32_t *frames) {
+                             struct frame_run *runs) {
     struct bitmap *bitmap = section->bitmap;
-    unsigned count = 0;
+    unsigned count = 0, run_count = 0;
     // What an order leaves behind when it is taken apart is of lower order: begin again below.
     for (unsigned order = 0; order < BITMAP_ORDERS && count < max;) {
         if ((bitmap->orders >> order & 1) == 0 || bitmap_last(bitmap, order) < floor >> order) {
@@ -188,16 +212,19 @@ unsigned section_take_frames(struct section *section, unsigned max, uint32_t flo
         }
         uint32_t block = bitmap_last(bitmap, order);
         if (order == 0) {
-            count += take_from_word(bitmap, block / 64, max - count, frames + count);
+            unsigned taken = take_from_word(bitmap, block / 64, max - count, runs + run_count);
+            count += taken;
+            run_count += taken;
             continue;
         }
         unsigned fits = 31u - (unsigned)__builtin_clz(max - count);
         unsigned part = order < fits ? order : fits;
-        count += take_as_frames(bitmap, block, order, part, frames + count);
+        runs[run_count++] = take_upper(bitmap, block, order, part);
+        count += 1u << part;
         order = part < order ? 0 : order;
     }
     section_add_free(section, -count);
-    return count;
+    return run_count;
 }
 
 void section_put(struct section *section, uint32_t frame, unsigned order) {

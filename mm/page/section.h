@@ -10,7 +10,8 @@
 // State byte of a frame in a SPLIT section:
 //   0          in a free block, or inside an allocated block but not its first frame
 //   1 … 228    first frame of an allocated block: 1 + order * 12 + owner
-//   others     STATE_…: one frame each
+//   240 … 249  first frame of a block in a CPU's stack: 240 + order
+//   252 … 255  STATE_…: one frame each
 //
 // Invariants (page_check walks them; tests/unit/test_page.c drives it after each operation,
 // tests/exhaustive over every reachable state of a small section):
@@ -30,8 +31,7 @@
 #include <mm/page.h>
 
 #define STATE_NONE      0
-#define STATE_CACHED    250 // one frame in a CPU's stack
-#define STATE_CACHED_2M 251 // the first frame of a 2 MiB block in a CPU's stack
+#define STATE_CACHED    240 // + order: the first frame of a block in a CPU's stack
 #define STATE_METADATA  252
 #define STATE_BAD       253
 #define STATE_RESERVED  254
@@ -44,8 +44,9 @@ struct section {
     bool own_metadata;   // the metadata is the last thing in the section itself
     uint32_t span;       // frames that have a state byte: all of them, but in small worlds of tests
     uint32_t free_pages;
+    uint32_t state_mask; // where in `state` a frame's byte is: all of its number, or nothing of it
     struct bitmap *bitmap;
-    uint8_t *state;
+    uint8_t *state; // one byte a frame; when not SPLIT, one STATE_UNMANAGED for all, never written
 };
 
 // A state byte changes without the section's lock in one case: a frame (or a block of 2 MiB) that
@@ -82,9 +83,15 @@ static inline unsigned largest_order(uint32_t frame, uint32_t end) {
     return fits < aligned ? fits : aligned;
 }
 
+static inline bool state_is_cached(uint8_t state) {
+    return (uint8_t)(state - STATE_CACHED) < PAGE_STACK_ORDERS;
+}
+
 // How many frames a state byte other than STATE_NONE stands for, from its own frame on.
 static inline uint32_t state_pages(uint8_t state) {
-    return state_is_head(state) ? 1u << state_order(state) : state == STATE_CACHED_2M ? 512 : 1;
+    return state_is_head(state)     ? 1u << state_order(state)
+           : state_is_cached(state) ? 1u << (state - STATE_CACHED)
+                                    : 1;
 }
 
 // The count of free pages is read without the lock (page_free_count).
@@ -100,6 +107,9 @@ static inline void section_add_free(struct section *section, uint32_t pages) {
 // pages.
 uint64_t section_metadata_bytes(uint32_t span);
 
+// Makes a section ABSENT, without metadata; its lock is left alone.
+void section_close(struct section *section);
+
 // Makes a section SPLIT with nothing free in it and every state byte `fill`. `storage` is
 // section_metadata_bytes(span) long, 64-byte aligned, of any content.  O(span).
 void section_open(struct section *section, void *storage, uint32_t span, uint8_t fill);
@@ -114,11 +124,17 @@ struct bounds {
 // False, with nothing changed, when there is none. Does not touch state bytes.  O(orders).
 bool section_take(struct section *section, unsigned order, struct bounds bounds, uint32_t *frame);
 
+// Frames that follow one another.
+struct frame_run {
+    uint32_t first, count;
+};
+
 // Takes up to `max` single frames of a SPLIT section from `floor` (a multiple of 2 MiB) on, the
 // smallest free blocks first and of these the highest, whole words of the bitmap at a time. Stores
-// them in `frames` and returns how many. Does not touch state bytes.  O(blocks taken).
+// them as runs, `max` of them at worst, and returns how many. Does not touch state bytes.
+// O(blocks taken).
 unsigned section_take_frames(struct section *section, unsigned max, uint32_t floor,
-                             uint32_t *frames);
+                             struct frame_run *runs);
 
 // Makes 2^order frames from `frame` free, merging with free buddies. They are not free. Does not
 // touch state bytes. O(orders).

@@ -40,15 +40,19 @@ static bool alloc_from_sections(struct page_allocator *allocator, unsigned order
         .state = state_of(order, owner),
         .limit = ceiling.value >> PAGE_SHIFT,
     };
-    if (page_take(allocator, &search, &out->value) == 0) {
+    struct taken taken;
+    if (!page_take(allocator, &search, &taken)) {
         return false;
     }
+    *out = pfn(taken.base + taken.runs[0].first);
     count_owned(allocator, owner, INT64_C(1) << order);
     return true;
 }
 
-enum page_status page_alloc_block(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
-                                  enum page_owner owner, bool atomic, pfn_t *out) {
+// When the stack has no such block.
+static enum page_status alloc_without_stack(struct page_allocator *allocator, unsigned order,
+                                            paddr_t ceiling, enum page_owner owner, bool atomic,
+                                            pfn_t *out) {
     if (order > PAGE_ORDER_MAX || owner >= PAGE_OWNER_COUNT_) {
         return PAGE_BAD_REQUEST;
     }
@@ -56,9 +60,7 @@ enum page_status page_alloc_block(struct page_allocator *allocator, unsigned ord
         page_stack_pop(allocator, 0, UINT64_MAX, owner, out)) {
         return PAGE_OK;
     }
-    uint64_t limit = ceiling.value >> PAGE_SHIFT;
-    if ((order == LARGE_ORDER && page_stack_pop(allocator, LARGE_ORDER, limit, owner, out)) ||
-        alloc_from_sections(allocator, order, ceiling, owner, atomic, out)) {
+    if (alloc_from_sections(allocator, order, ceiling, owner, atomic, out)) {
         return PAGE_OK;
     }
     // What this CPU keeps back may be what is missing.
@@ -67,10 +69,19 @@ enum page_status page_alloc_block(struct page_allocator *allocator, unsigned ord
                                                                               : PAGE_NO_MEMORY;
 }
 
+enum page_status page_alloc_block(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
+                                  enum page_owner owner, bool atomic, pfn_t *out) {
+    if (order < PAGE_STACK_ORDERS && owner < PAGE_OWNER_COUNT_ &&
+        page_stack_pop(allocator, order, ceiling.value >> PAGE_SHIFT, owner, out)) {
+        return PAGE_OK;
+    }
+    return alloc_without_stack(allocator, order, ceiling, owner, atomic, out);
+}
+
 enum page_status page_alloc_slow(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
                                  enum page_owner owner, pfn_t *out, const void *caller) {
     return allocator->watch == NULL
-               ? page_alloc_block(allocator, order, ceiling, owner, false, out)
+               ? alloc_without_stack(allocator, order, ceiling, owner, false, out)
                : page_watch_alloc(allocator, order, ceiling, owner, false, out, caller);
 }
 
@@ -85,7 +96,7 @@ enum page_status page_alloc_atomic_slow(struct page_allocator *allocator, unsign
                                         paddr_t ceiling, enum page_owner owner, pfn_t *out,
                                         const void *caller) {
     return allocator->watch == NULL
-               ? page_alloc_block(allocator, order, ceiling, owner, true, out)
+               ? alloc_without_stack(allocator, order, ceiling, owner, true, out)
                : page_watch_alloc(allocator, order, ceiling, owner, true, out, caller);
 }
 

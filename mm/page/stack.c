@@ -1,40 +1,66 @@
 // SPDX-License-Identifier: MIT
 // Refilling and flushing the per-CPU stacks. stack.h has the drawing.
 //
-// A flush returns frames section by section, each under one lock. Their order does not matter to
-// the sections: what is free determines the bitmaps. Neighbours that were freed one after the other
-// are given back as one range, which is what makes freeing in sequence cheap.
+// A flush returns frames in the order in which they were freed: what is free determines the
+// bitmaps, so their order does not matter to the sections. Neighbours that were freed one after the
+// other are given back as one range, which is what makes freeing in sequence cheap.
 #include "stack.h"
 
 #include "search.h"
 #include <mm/assert.h>
 #include <string.h>
 
-// Fills an empty stack whose gate is held.
-static void refill(struct page_allocator *allocator, struct page_stack *stack) {
-    uint64_t frames[PAGE_STACK_BATCH];
+// How many blocks of each order a CPU keeps: 1 MiB at most, but four of the largest.
+static const uint8_t capacities[PAGE_STACK_ORDERS] = {
+    PAGE_STACK_FRAMES, 32, 32, 32, 16, 8, 4, 4, 4, 4,
+};
+
+void page_stacks_init(struct page_cpu *cpu) {
+    uint32_t begin = 0;
+    for (unsigned order = 0; order < PAGE_STACK_ORDERS; order++) {
+        cpu->stacks[order] = (struct page_stack){
+            .top = begin,
+            .begin = begin,
+            .end = begin + capacities[order],
+            .size = 1u << order,
+            .head = state_of(order, 0),
+            .cached = (uint8_t)(STATE_CACHED + order),
+        };
+        begin = cpu->stacks[order].end;
+    }
+    ASSERT(begin == PAGE_STACK_ENTRIES);
+}
+
+// Fills an empty stack whose gate is held. What was found first is popped first.
+static void refill(struct page_allocator *allocator, struct page_cpu *cpu) {
     struct search search = {
         .max = PAGE_STACK_BATCH, .state = STATE_CACHED, .limit = UINT64_MAX >> PAGE_SHIFT};
-    unsigned count = page_take(allocator, &search, frames);
-    // The first that was found is the first to be popped.
-    for (unsigned i = 0; i < count; i++) {
-        uint64_t frame = frames[count - 1 - i];
-        const struct section *section = &allocator->sections[frame >> SECTION_SHIFT];
-        stack->frames[i] = frame;
-        stack->states[i] = section->state + (frame & (SECTION_FRAMES - 1));
+    struct taken taken;
+    if (!page_take(allocator, &search, &taken)) {
+        return;
     }
-    page_stack_set_count(stack, count);
+    uint32_t count = 0;
+    for (unsigned i = taken.run_count; i-- != 0;) {
+        uint64_t frame = taken.base + taken.runs[i].first;
+        uint8_t *state = taken.states + taken.runs[i].first;
+        for (uint32_t end = count + taken.runs[i].count; count < end; count++) {
+            cpu->frames[count] = frame++;
+            cpu->states[count] = state++;
+        }
+    }
+    page_stack_set_top(&cpu->stacks[0], count);
 }
 
 bool page_stack_refill(struct page_allocator *allocator) {
-    struct page_stack *stack = page_stack_of(allocator, 0);
+    struct page_cpu *cpu = &allocator->cpus[port_cpu()];
+    struct page_stack *stack = &cpu->stacks[0];
     if (!page_gate_enter(stack)) {
         return false;
     }
-    if (stack->count == 0) {
-        refill(allocator, stack);
+    if (page_stack_is_empty(stack)) {
+        refill(allocator, cpu);
     }
-    bool filled = stack->count != 0;
+    bool filled = !page_stack_is_empty(stack);
     page_gate_leave(stack);
     return filled;
 }
@@ -42,15 +68,16 @@ bool page_stack_refill(struct page_allocator *allocator) {
 // How many frames from `frames` on are neighbours, each one above or each one below the last, in
 // one section.
 static unsigned run_length(const uint64_t *frames, unsigned count) {
-    unsigned up = 1, down = 1;
-    uint64_t first = frames[0], index = first >> SECTION_SHIFT;
-    while (up < count && frames[up] == first + up && frames[up] >> SECTION_SHIFT == index) {
-        up++;
+    uint64_t step = count > 1 ? frames[1] - frames[0] : 0;
+    unsigned length = 1;
+    if (step == 1 || step == UINT64_MAX) {
+        uint64_t index = frames[0] >> SECTION_SHIFT;
+        while (length < count && frames[length] - frames[length - 1] == step &&
+               frames[length] >> SECTION_SHIFT == index) {
+            length++;
+        }
     }
-    while (down < count && frames[down] == first - down && frames[down] >> SECTION_SHIFT == index) {
-        down++;
-    }
-    return up > down ? up : down;
+    return length;
 }
 
 // Gives a run of frames back to its locked section.
@@ -63,88 +90,82 @@ static void put_run(struct section *section, const uint64_t *frames, unsigned co
                        low + (frame - first));
         }
     }
-    memset(section->state + first, STATE_NONE, count);
     if (count == 1) {
+        state_write(section, first, STATE_NONE);
         section_put(section, first, 0);
     } else {
+        memset(section->state + first, STATE_NONE, count);
         section_put_range(section, first, first + count);
     }
 }
 
-// Gives `count` frames back, in as many turns as there are sections among them. Destroys `frames`.
-static void put_frames(struct page_allocator *allocator, uint64_t *frames, unsigned count) {
-    while (count != 0) {
-        uint64_t index = frames[0] >> SECTION_SHIFT;
+// Gives `count` frames back, those that follow one another in a section under one lock.
+static void put_frames(struct page_allocator *allocator, const uint64_t *frames, unsigned count) {
+    unsigned i = 0;
+    while (i < count) {
+        uint64_t index = frames[i] >> SECTION_SHIFT;
         struct section *section = &allocator->sections[index];
-        unsigned kept = 0, length;
         unsigned long flags = lock_acquire(&section->lock);
-        for (unsigned i = 0; i < count; i += length) {
-            length = run_length(frames + i, count - i);
-            if (frames[i] >> SECTION_SHIFT == index) {
-                put_run(section, frames + i, length);
-            } else {
-                memmove(frames + kept, frames + i, length * sizeof(frames[0]));
-                kept += length;
-            }
+        while (i < count && frames[i] >> SECTION_SHIFT == index) {
+            unsigned length = run_length(frames + i, count - i);
+            put_run(section, frames + i, length);
+            i += length;
         }
         page_update_hint(allocator, index);
         lock_release(&section->lock, flags);
-        count = kept;
     }
 }
 
 bool page_stack_flush(struct page_allocator *allocator) {
-    struct page_stack *stack = page_stack_of(allocator, 0);
+    struct page_cpu *cpu = &allocator->cpus[port_cpu()];
+    struct page_stack *stack = &cpu->stacks[0];
     if (!page_gate_enter(stack)) {
         return false;
     }
-    if (stack->count == PAGE_STACK_FRAMES) {
+    if (stack->top == PAGE_STACK_FRAMES) {
         const uint32_t rest = PAGE_STACK_FRAMES - PAGE_STACK_BATCH;
-        put_frames(allocator, stack->frames, PAGE_STACK_BATCH);
-        page_stack_set_count(stack, rest);
-        memcpy(stack->frames, stack->frames + PAGE_STACK_BATCH, rest * sizeof(stack->frames[0]));
-        memcpy(stack->states, stack->states + PAGE_STACK_BATCH, rest * sizeof(stack->states[0]));
+        put_frames(allocator, cpu->frames, PAGE_STACK_BATCH);
+        page_stack_set_top(stack, rest);
+        memcpy(cpu->frames, cpu->frames + PAGE_STACK_BATCH, rest * sizeof(cpu->frames[0]));
+        memcpy(cpu->states, cpu->states + PAGE_STACK_BATCH, rest * sizeof(cpu->states[0]));
     }
     page_gate_leave(stack);
     return true;
 }
 
-static void put_large(struct page_allocator *allocator, uint64_t block) {
+static void put_block(struct page_allocator *allocator, uint64_t block, unsigned order) {
     uint64_t index = block >> SECTION_SHIFT;
     struct section *section = &allocator->sections[index];
     unsigned long flags = lock_acquire(&section->lock);
     state_write(section, block & (SECTION_FRAMES - 1), STATE_NONE);
-    section_put(section, block & (SECTION_FRAMES - 1), BITMAP_ORDERS - 1);
+    section_put(section, block & (SECTION_FRAMES - 1), order);
     page_update_hint(allocator, index);
     lock_release(&section->lock, flags);
 }
 
-static void empty_frames(struct page_allocator *allocator, struct page_stack *frames) {
-    put_frames(allocator, frames->frames, frames->count);
-    page_stack_set_count(frames, 0);
-}
-
-static void empty_large(struct page_allocator *allocator, struct page_stack *large) {
-    for (uint32_t i = 0; i < large->count; i++) {
-        put_large(allocator, large->frames[i]);
+static void empty(struct page_allocator *allocator, struct page_cpu *cpu, unsigned order) {
+    struct page_stack *stack = &cpu->stacks[order];
+    if (order == 0) {
+        put_frames(allocator, cpu->frames, (unsigned)stack->top);
     }
-    page_stack_set_count(large, 0);
+    for (uint64_t i = stack->begin; order != 0 && i < stack->top; i++) {
+        put_block(allocator, cpu->frames[i], order);
+    }
+    page_stack_set_top(stack, stack->begin);
 }
 
 void page_stacks_empty(struct page_allocator *allocator, struct page_cpu *cpu) {
-    empty_frames(allocator, &cpu->frames);
-    empty_large(allocator, &cpu->large);
+    for (unsigned order = 0; order < PAGE_STACK_ORDERS; order++) {
+        empty(allocator, cpu, order);
+    }
 }
 
 void page_drain(struct page_allocator *allocator) {
-    struct page_stack *frames = page_stack_of(allocator, 0);
-    struct page_stack *large = page_stack_of(allocator, LARGE_ORDER);
-    if (page_gate_enter(frames)) {
-        empty_frames(allocator, frames);
-        page_gate_leave(frames);
-    }
-    if (page_gate_enter(large)) {
-        empty_large(allocator, large);
-        page_gate_leave(large);
+    struct page_cpu *cpu = &allocator->cpus[port_cpu()];
+    for (unsigned order = 0; order < PAGE_STACK_ORDERS; order++) {
+        if (page_gate_enter(&cpu->stacks[order])) {
+            empty(allocator, cpu, order);
+            page_gate_leave(&cpu->stacks[order]);
+        }
     }
 }

@@ -24,15 +24,22 @@ const char *page_operation_name(enum page_operation operation) {
 }
 
 static void set_gates(struct page_cpu *cpu, uint32_t gate) {
-    __atomic_store_n(&cpu->frames.gate, gate, __ATOMIC_RELEASE);
-    __atomic_store_n(&cpu->large.gate, gate, __ATOMIC_RELEASE);
+    for (unsigned order = 0; order < PAGE_STACK_ORDERS; order++) {
+        __atomic_store_n(&cpu->stacks[order].gate, gate, __ATOMIC_RELEASE);
+    }
+}
+
+static bool gates_are_open(const struct page_cpu *cpu) {
+    bool open = true;
+    for (unsigned order = 0; order < PAGE_STACK_ORDERS; order++) {
+        open &= __atomic_load_n(&cpu->stacks[order].gate, __ATOMIC_ACQUIRE) == 0;
+    }
+    return open;
 }
 
 bool page_watch_start(struct page_allocator *allocator, struct page_watch *watch) {
     for (unsigned i = 0; i < PORT_CPU_MAX; i++) {
-        const struct page_cpu *cpu = &allocator->cpus[i];
-        if (__atomic_load_n(&cpu->frames.gate, __ATOMIC_ACQUIRE) != 0 ||
-            __atomic_load_n(&cpu->large.gate, __ATOMIC_ACQUIRE) != 0) {
+        if (!gates_are_open(&allocator->cpus[i])) {
             return false;
         }
     }

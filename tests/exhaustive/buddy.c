@@ -81,7 +81,9 @@ static void world_create(void) {
     storage = aligned_alloc(64, section_metadata_bytes(SPAN));
     section_open(&section, storage, SPAN, STATE_UNMANAGED);
     allocator = (struct page_allocator){.sections = &section, .hints = hints, .section_count = 1};
-    allocator.cpus[0].frames.gate = 1; // closed: the sections are what is explored
+    for (unsigned order = 0; order < PAGE_STACK_ORDERS; order++) {
+        allocator.cpus[0].stacks[order].gate = 1; // closed: the sections are what is explored
+    }
 }
 
 // Puts the production structures into the oracle's state, through the production code.

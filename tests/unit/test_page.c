@@ -402,6 +402,9 @@ static void wrong_frees_are_named(void **state) {
                   "page_free: frame 0x1fa, order 0: it is inside a "
                   "block, frame 0x1f8 of order 3 for slab");
     page_free(pages, three, 3);
+    assert_panics(page_free(pages, three, 3),
+                  "page_free: frame 0x1f8, order 3: double free: it lies in a CPU's stack");
+    page_drain(pages);
     assert_panics(
         page_free(pages, three, 3),
         "page_free: frame 0x1f8, order 3: double free: it lies in a free block of order 8");

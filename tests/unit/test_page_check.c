@@ -21,7 +21,7 @@ static struct section *section(void) {
 }
 
 static struct page_stack *stack(void) {
-    return &world.pages.cpus[0].frames;
+    return &world.pages.cpus[0].stacks[0];
 }
 
 static uint8_t *state(pfn_t of) {
@@ -107,13 +107,13 @@ static void damaged_counters(void **unused) {
 static void damaged_stacks(void **unused) {
     (void)unused;
     page_free(&world.pages, frame, 0);
-    assert_int_not_equal(stack()->count, 0);
-    uint32_t last = stack()->count - 1;
+    assert_int_not_equal(stack()->top, 0);
+    uint64_t last = stack()->top - 1;
     EXPECT_BROKEN("a CPU's stack holds a block whose state byte does not say so",
-                  stack()->frames[last], block.value);
+                  world.pages.cpus[0].frames[last], block.value);
     EXPECT_BROKEN("a CPU's stack holds a block whose state byte does not say so",
-                  stack()->frames[last], UINT64_C(1) << 40);
-    EXPECT_BROKEN("a cached block is in no CPU's stack, or in two", stack()->count, last);
+                  world.pages.cpus[0].frames[last], UINT64_C(1) << 40);
+    EXPECT_BROKEN("a cached block is in no CPU's stack, or in two", stack()->top, last);
     EXPECT_BROKEN("a CPU's stack holds a block whose state byte does not say so", *state(frame),
                   STATE_RESERVED);
 }
