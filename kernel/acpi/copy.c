@@ -9,8 +9,8 @@
 // block.
 //
 //   C1  a copy equals its original but for the FADT's two pointers and checksum
-//                                                               copies_equal_their_originals
-//   C2  every copied table, the XSDT and the RSDP add up to 0   copies_have_good_checksums
+//                                                               board_reclaim (in every test)
+//   C2  every copied table, the XSDT and the RSDP add up to 0   board_reclaim (in every test)
 //   C3  after a failure the free count is what it was           no_memory_keeps_everything
 #include "internal.h"
 

@@ -5,7 +5,7 @@
 //                                                               checked at every boot (ASSERT)
 //   R2  a pinned page is never released                         shared_pages_are_pinned
 //   R3  a page is MEMORY_USABLE in the map exactly when the allocator got it
-//                                                               map_and_allocator_agree
+//                                                               board_reclaim (in every test)
 #include "internal.h"
 
 #include <mm/assert.h>

@@ -7,7 +7,7 @@
 //
 //   T1  a table is good only when its length lies in readable memory and its bytes add up to 0
 //                                                               each_flipped_byte_is_noticed
-//   T2  no address is recorded twice                            duplicates_are_skipped
+//   T2  no address is recorded twice                            duplicates_and_zeros_are_skipped
 //   T3  the walk ends: at most ACPI_ENTRY_MAX entries           a_root_that_names_itself
 #include "internal.h"
 

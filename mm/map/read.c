@@ -7,7 +7,7 @@
 // Invariants (tests/unit/test_memmap.c, tests/unit/test_memmap_corpus.c):
 //   I1  a span is page-aligned, not empty, and ends at or below the CPU's limit
 //   I2  a page that a given-out descriptor covers only in part is never given out
-//       misaligned_usable_shrinks, misaligned_reclaimable_keeps_its_edges
+//       own_maps_give_what_they_say (made-misaligned.txt)
 //   I3  a descriptor yields at most SPANS_PER_DESCRIPTOR spans
 // This file never writes to the firmware's map.
 #include "map.h"

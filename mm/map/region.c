@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The converted map: finding a region, changing a part of one, checking all of them.
 //
-// Invariants (memmap_check, called after every step of tests/unit/test_memmap_carve.c):
+// Invariants (memmap_check names the one that is broken, the_check_names_what_is_broken; it is
+// called after every step of changes_equal_an_array_of_pages, tests/unit/test_memmap_random.c):
 //   I1  regions are sorted, disjoint, page-aligned and not empty
 //   I2  neighbours that touch differ in class
 //   I3  class_bytes is the sum of the regions of each class; together they are described_bytes

@@ -13,13 +13,14 @@
 //   240 … 249  first frame of a block in a CPU's stack: 240 + order
 //   252 … 255  STATE_…: one frame each
 //
-// Invariants (page_check walks them; tests/unit/test_page.c drives it after each operation,
-// tests/exhaustive over every reachable state of a small section):
-//   S1  a free block's buddy is never free at the same order below order 9     merged
-//   S2  no frame lies in two free blocks, or in a free and an allocated block  disjoint
-//   S3  free_pages is the sum of the free blocks                               all of them
-//   S4  an allocated block is aligned to its size                              aligned
-//   S5  frames at or beyond `span` are not free and have no state byte         inside
+// Invariants (page_check walks them, and finds each kind of damage: tests/unit/test_page_check.c;
+// it is driven after each operation by tests/unit/test_page.c and test_page_random.c, and over
+// every reachable state of a small section by tests/exhaustive):
+//   S1  a free block's buddy is never free at the same order below order 9     damaged_buddies
+//   S2  no frame lies in two free blocks, or in a free and an allocated block  damaged_buddies
+//   S3  free_pages is the sum of the free blocks                               damaged_blocks
+//   S4  an allocated block is aligned to its size                              damaged_blocks
+//   S5  frames at or beyond `span` are not free and have no state byte         damaged_spans
 //
 // Blocks larger than 2 MiB are runs of 2 MiB blocks: freeing one is setting bits, finding one a few
 // shifts. This file never maps, zeroes, reads or writes the memory that it hands out. The caller

@@ -6,7 +6,7 @@
 //
 // The start is kept as runs of equal neighbours, so it is small where memory was used in order.
 //
-// Invariant (tests/unit/test_trace.c, tests/tool/test_strata_replay.py):
+// Invariant (tests/unit/test_replay.c, tests/tool/test_strata_replay.py):
 //   T1  the start and the events, done again, give every result again      done_again
 #include "watch.h"
 

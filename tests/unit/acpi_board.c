@@ -270,6 +270,11 @@ void board_reclaim(struct board *board) {
         }
     }
     assert_int_equal(copied, board->acpi.copied_count);
+    if (copied != 0) {
+        const uint8_t *rsdp = board_at(board->acpi.rsdp.value);
+        assert_int_equal(sum(rsdp, 20), 0);
+        assert_int_equal(sum(rsdp, 36), 0);
+    }
     for (size_t i = 0; i < board->acpi.run_count; i++) {
         check_run(board, &board->acpi.runs[i]);
     }

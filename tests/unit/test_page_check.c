@@ -10,7 +10,9 @@
 
 #include "world.h"
 #include <host/host.h>
-#include <page/section.h>
+#include <page/search.h>
+
+#define LARGE (BITMAP_ORDERS - 1)
 
 static struct world world;
 static pfn_t block; // an allocated block of order 3
@@ -88,6 +90,51 @@ static void damaged_blocks(void **unused) {
                   section()->free_pages, section()->free_pages + 1);
 }
 
+// The highest free block of 2 MiB.
+static uint32_t free_block(void) {
+    assert_true((section()->bitmap->orders >> LARGE & 1) != 0);
+    return bitmap_last(section()->bitmap, LARGE);
+}
+
+static void damaged_buddies(void **unused) {
+    (void)unused;
+    struct bitmap *bitmap = section()->bitmap;
+    const unsigned order = LARGE;
+    uint32_t at = free_block();
+    bitmap_clear(bitmap, order, at);
+    bitmap_set(bitmap, order - 1, 2 * at);
+    bitmap_set(bitmap, order - 1, 2 * at + 1);
+    page_update_hint(&world.pages, 0);
+    assert_string_equal(page_check(&world.pages), "two free buddies were not merged");
+    bitmap_set(bitmap, order, at); // free twice: whole, and in its second half
+    bitmap_clear(bitmap, order - 1, 2 * at);
+    page_update_hint(&world.pages, 0);
+    assert_string_equal(page_check(&world.pages),
+                        "a section's count of free pages disagrees with its bitmaps");
+    section_add_free(section(), 1u << (order - 1));
+    assert_string_equal(page_check(&world.pages),
+                        "a free block overlaps another block or lies outside the section's span");
+    section_set_free(section(), section()->free_pages - (1u << (order - 1)));
+    bitmap_clear(bitmap, order - 1, 2 * at + 1);
+    page_update_hint(&world.pages, 0);
+    assert_null(page_check(&world.pages));
+}
+
+// The first frame of the highest of the smallest free blocks.
+static uint32_t smallest_free_block(void) {
+    struct bitmap *bitmap = section()->bitmap;
+    unsigned order = (unsigned)__builtin_ctz(bitmap->orders);
+    return bitmap_last(bitmap, order) << order;
+}
+
+static void damaged_spans(void **unused) {
+    (void)unused;
+    uint32_t end = (uint32_t)block.value + 4; // in the middle of the allocated block
+    EXPECT_BROKEN("an allocated block runs past the section's span", section()->span, end);
+    EXPECT_BROKEN("a free block overlaps another block or lies outside the section's span",
+                  section()->span, smallest_free_block());
+}
+
 static void damaged_sections(void **unused) {
     (void)unused;
     EXPECT_BROKEN("a section is of no known kind", section()->kind, SECTION_SPLIT + 1);
@@ -121,6 +168,7 @@ static void damaged_stacks(void **unused) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(damaged_bitmaps),  cmocka_unit_test(damaged_blocks),
+        cmocka_unit_test(damaged_buddies),  cmocka_unit_test(damaged_spans),
         cmocka_unit_test(damaged_sections), cmocka_unit_test(damaged_counters),
         cmocka_unit_test(damaged_stacks),
     };
