@@ -8,7 +8,9 @@
 // the table pages given back that the change has left over.
 //
 //   change entries ──> name the places ──> … ──> one flush on all CPUs ──> free the table pages
-//        (tables.c)       tlb_batch                 port_tlb_flush              page_free_frame
+//        (change.c)       tlb_batch                 port_tlb_flush              page_free_frame
+//
+// An operation that takes a table away flushes at once, whatever batch it was given.
 //
 // An entry that was not present is cached nowhere (4.10.2.3, 4.10.3.1): what is only mapped anew
 // needs no flush.
@@ -43,8 +45,8 @@ struct tlb_flush {
     struct tlb_range ranges[TLB_RANGES];
 };
 
-// Places to be forgotten, and the table pages to be freed after that. It belongs to one caller, on
-// one CPU, and to one handle at a time. Fields are private to mm/paging/.
+// Places to be forgotten, and (inside an operation) table pages to be freed after that. It belongs
+// to one caller, on one CPU, and to one handle at a time. Fields are private to mm/paging/.
 struct page_tables;
 struct tlb_batch {
     struct page_tables *tables;
@@ -56,7 +58,7 @@ struct tlb_batch {
 // An empty batch for changes of `tables`.  O(1).
 void tlb_batch_init(struct tlb_batch *batch, struct page_tables *tables);
 
-// Flushes what was gathered, on all CPUs that may have it, and frees the table pages; nothing when
-// nothing was gathered. The batch is empty again. Until then what was unmapped must not be given to
-// anybody else, neither the frames nor the addresses. Context: that of tables_map.
+// Flushes what was gathered, on all CPUs that may have it; nothing when nothing was gathered. The
+// batch is empty again. Until then what was unmapped must not be given to anybody else, neither the
+// frames nor the addresses. Context: that of tables_map.
 void tlb_batch_flush(struct tlb_batch *batch);

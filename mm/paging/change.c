@@ -121,7 +121,9 @@ static uint64_t unmap_in(const struct change *change, uint64_t *table, unsigned 
             continue;
         }
         uint64_t below = unmap_in(change, entry_table(entry), level - 1, page, next);
-        entry_add_count(slot, (uint64_t)-below, page, level);
+        if (below != 0) {
+            entry_add_count(slot, (uint64_t)-below, page, level);
+        }
         if (entry_count(entry) == below &&
             (level != root_level(tables) || !root_entry_stays(tables, page))) {
             batch_drop_table(change->batch, slot, page, level);
@@ -238,7 +240,7 @@ enum tables_status tables_unmap(struct page_tables *tables, vaddr_t begin, uint6
     } else {
         status = change_slow(&change);
     }
-    lock_release(&tables->lock, flags);
+    batch_release(change.batch, flags);
     if (batch == NULL) {
         tlb_batch_flush(&own);
     }
@@ -291,7 +293,7 @@ enum tables_status tables_protect(struct page_tables *tables, vaddr_t begin, uin
     } else {
         status = change_slow(&change);
     }
-    lock_release(&tables->lock, flags);
+    batch_release(change.batch, flags);
     tlb_batch_flush(&own);
     return status;
 }
@@ -334,7 +336,6 @@ enum tables_status tables_replace(struct page_tables *tables, vaddr_t page, pfn_
     if (split_ends(&change)) {
         status = replace_in(&change, value, old);
     }
-    lock_release(&tables->lock, flags);
-    tlb_batch_flush(&batch);
+    batch_release(&batch, flags);
     return status;
 }

@@ -139,6 +139,15 @@ uint64_t spares_pop(struct page_tables *tables, struct spares *spares); // a tab
 // Names `pages` pages of the level's size as to be forgotten.
 void batch_add(struct tlb_batch *batch, uint64_t page, uint64_t pages, unsigned level);
 
+// Gives the lock of the tables back. When a table has gone this flushes before: a CPU that still
+// remembered it would not find what somebody maps in its place.
+static inline void batch_release(struct tlb_batch *batch, unsigned long flags) {
+    if (__builtin_expect(batch->flush.tables, false)) {
+        tlb_batch_flush(batch);
+    }
+    lock_release(&batch->tables->lock, flags);
+}
+
 // Takes the table out that `entry`, at `level`, points to, and the entry of which spans `page`. It
 // has no entries. It is freed after the flush.
 void batch_drop_table(struct tlb_batch *batch, uint64_t *entry, uint64_t page, unsigned level);

@@ -160,8 +160,7 @@ map_rest(struct mapping *mapping, uint64_t pages, enum quick quick, unsigned lon
     } else {
         status = map_slow(mapping, pages);
     }
-    lock_release(&tables->lock, flags);
-    tlb_batch_flush(&batch);
+    batch_release(&batch, flags);
     return status;
 }
 

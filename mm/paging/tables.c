@@ -189,6 +189,5 @@ void tables_trim(struct page_tables *tables) {
     tlb_batch_init(&batch, tables);
     unsigned long flags = lock_acquire(&tables->lock);
     idle_drop(tables, &batch);
-    lock_release(&tables->lock, flags);
-    tlb_batch_flush(&batch);
+    batch_release(&batch, flags);
 }
