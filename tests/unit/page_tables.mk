@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: MIT
 # What the tests of the page tables are made of beside mm/.
 TEST_SOURCES_page_tables := tests/unit/world.c
+TEST_SOURCES_page_tables_random := tests/unit/world.c tests/support/dictionary.c tests/support/tlb_model.c
