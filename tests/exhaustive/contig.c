@@ -85,7 +85,9 @@ static void world_create(bool border) {
         section_open(&sections[i], aligned_alloc(64, section_metadata_bytes(span)), span,
                      STATE_UNMANAGED);
     }
-    allocator.cpus[0].frames.gate = 1; // closed: the sections are what is explored
+    for (unsigned order = 0; order < PAGE_STACK_ORDERS; order++) {
+        allocator.cpus[0].stacks[order].gate = 1; // closed: the sections are what is explored
+    }
 }
 
 static void frame_set_free(unsigned frame, bool free) {
