@@ -25,7 +25,7 @@ static const char *check_run(struct space *space, const struct paging_range *run
     }
     if ((run->attributes & SPACE_ATTRIBUTES & ~range->tag) != 0 ||
         (run->attributes & PAGING_USER) == 0) {
-        return "an entry does not allow what its region does";
+        return "an entry allows more than its region";
     }
     for (uint64_t i = 0; i < run->pages; i++) {
         pfn_t frame = pfn(pfn_of(run->to).value + i);

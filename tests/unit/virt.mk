@@ -4,3 +4,5 @@ TEST_SOURCES_nodes := tests/unit/world.c
 TEST_SOURCES_shares := tests/unit/world.c
 TEST_SOURCES_vmalloc := tests/unit/world.c tests/unit/virt_world.c
 TEST_SOURCES_ioremap := tests/unit/world.c tests/unit/virt_world.c
+TEST_SOURCES_space := tests/unit/world.c tests/unit/virt_world.c
+TEST_SOURCES_space_cases := tests/unit/world.c tests/unit/virt_world.c
