@@ -137,8 +137,8 @@ struct space_region {
     uint32_t attributes;
 };
 
-// The region that ends above `address` and begins first; false when there is none. With lock_try, as
-// vm_window_look.
+// The region that ends above `address` and begins first. False when there is none, or the space's
+// lock cannot be had in a moment, as with vm_window_look.
 bool space_next_region(struct space *space, vaddr_t address, struct space_region *region);
 
 // NULL, or the sentence that does not hold.  O(regions + pages that have a frame + tables).

@@ -15,9 +15,9 @@
 // for the next request of its size, which needs no search. Whatever waits is used before anything
 // fails for want of it; vm_window_trim hands it over now.
 //
-// Locks the window's lock, LOCK_VMALLOC, then those of the tables and of the page allocator, for the
-// time of a search or of a small change: large blocks are mapped and unmapped outside of it. Any
-// context but NMI, with these locks free.
+// Takes the window's lock, LOCK_VMALLOC, then those of the tables and of the page allocator, for
+// the time of a search or of a small change: large blocks are mapped and unmapped outside of it.
+// Any context but NMI, with these locks free.
 #pragma once
 
 #include <mm/nodes.h>
@@ -112,8 +112,8 @@ struct vm_view {
     struct vm_block_info above; // the first that begins above it
 };
 
-// Fills in `*view`. False when the window's lock cannot be had in a moment: for reports about faults,
-// which may have happened while it was held.  O(log blocks).
+// Fills in `*view`. False when the window's lock cannot be had in a moment: for reports about
+// faults, which may have happened while it was held.  O(log blocks).
 bool vm_window_look(struct vm_window *window, vaddr_t address, struct vm_view *view);
 
 // NULL, or the sentence that does not hold.  O(blocks + pages).

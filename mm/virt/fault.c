@@ -2,8 +2,8 @@
 // Page faults in the user half: a frame for who may have one, a reason for who may not.
 //
 //   no entry               a cleared frame, mapped as the region says
-//   entry, not writable    its only user: made writable       shared: copied, the copy put in its place
-//   entry that allows it   somebody else was quicker, or the CPU remembered an older entry: try again
+//   entry, not writable    its only user: made writable; shared: replaced by a copy
+//   entry that allows it   somebody was quicker, or the CPU remembered an older entry: try again
 #include "regions.h"
 
 #include <mm/assert.h>

@@ -16,8 +16,6 @@ struct mapping {
     vaddr_t address;
 };
 
-static const char *const ioremap_name = "ioremap";
-
 void ioremap_init(struct ioremap *ioremap, struct vm_window *window) {
     *ioremap = (struct ioremap){.lock = {.rank = LOCK_IOREMAP}, .window = window};
     uint64_t end = UINT64_C(1) << window->tables->format.physical_bits;
@@ -42,32 +40,48 @@ static bool is_type(uint32_t cache) {
     return cache == PAGING_WB || cache == PAGING_WT || cache == PAGING_UC || cache == PAGING_WC;
 }
 
-// Notes a mapping of whole pages, when nothing disagrees; NULL, with `*refusal` filled in, when
+// What somebody maps, or wants to.
+struct request {
+    uint64_t begin, end; // whole pages
+    uint32_t cache;
+    const char *name;
+    vaddr_t address;
+};
+
+static bool is_possible(const struct ioremap *ioremap, const struct request *request) {
+    return request->begin < request->end && request->end <= ioremap->mappings.end &&
+           is_type(request->cache);
+}
+
+static void refuse(struct ioremap_refusal *refusal, const struct mapping *other) {
+    refusal->status = IOREMAP_CONFLICT;
+    refusal->begin = paddr(other->range.begin);
+    refusal->end = paddr(other->range.end);
+    refusal->other = other->range.tag;
+    refusal->name = other->name;
+    refusal->address = other->address;
+}
+
+// Notes a mapping that is possible, when nothing disagrees; NULL, with `*refusal` filled in, when
 // something does.
-static struct mapping *note(struct ioremap *ioremap, uint64_t begin, uint64_t end, uint32_t cache,
+static struct mapping *note(struct ioremap *ioremap, const struct request *request,
                             struct ioremap_refusal *refusal) {
-    *refusal = (struct ioremap_refusal){.status = IOREMAP_BAD_REQUEST, .cache = cache};
-    if (begin >= end || end > ioremap->mappings.end || !is_type(cache)) {
-        return NULL;
-    }
-    refusal->status = IOREMAP_NO_MEMORY;
     struct mapping *mapping = NULL;
+    refusal->status = IOREMAP_NO_MEMORY;
     unsigned long flags = lock_acquire(&ioremap->lock);
-    const struct mapping *other = find_conflict(ioremap, begin, end, cache);
+    const struct mapping *other =
+        find_conflict(ioremap, request->begin, request->end, request->cache);
     if (other != NULL) {
-        refusal->status = IOREMAP_CONFLICT;
-        refusal->begin = paddr(other->range.begin);
-        refusal->end = paddr(other->range.end);
-        refusal->other = other->range.tag;
-        refusal->name = other->name;
-        refusal->address = other->address;
+        refuse(refusal, other);
     } else {
         mapping = nodes_alloc(&ioremap->nodes);
     }
     if (mapping != NULL) {
-        mapping->range.tag = cache;
-        mapping->name = ioremap_name;
-        bool added = ranges_add(&ioremap->mappings, &mapping->range, vaddr(begin), vaddr(end));
+        mapping->range.tag = request->cache;
+        mapping->name = request->name;
+        mapping->address = request->address;
+        bool added = ranges_add(&ioremap->mappings, &mapping->range, vaddr(request->begin),
+                                vaddr(request->end));
         ASSERT(added);
         refusal->status = IOREMAP_OK;
     }
@@ -85,19 +99,11 @@ static void forget(struct ioremap *ioremap, struct mapping *mapping) {
 bool ioremap_note(struct ioremap *ioremap, paddr_t begin, paddr_t end, uint32_t cache,
                   const char *name, vaddr_t address, struct ioremap_refusal *refusal) {
     struct ioremap_refusal ignored;
-    struct mapping *mapping = NULL;
-    if (((begin.value | end.value) & (PAGE_SIZE - 1)) == 0) {
-        mapping =
-            note(ioremap, begin.value, end.value, cache, refusal != NULL ? refusal : &ignored);
-    } else if (refusal != NULL) {
-        *refusal = (struct ioremap_refusal){.status = IOREMAP_BAD_REQUEST, .cache = cache};
-    }
-    if (mapping == NULL) {
-        return false;
-    }
-    mapping->name = name;
-    mapping->address = address;
-    return true;
+    const struct request request = {begin.value, end.value, cache, name, address};
+    refusal = refusal != NULL ? refusal : &ignored;
+    *refusal = (struct ioremap_refusal){.status = IOREMAP_BAD_REQUEST, .cache = cache};
+    return ((begin.value | end.value) & (PAGE_SIZE - 1)) == 0 && is_possible(ioremap, &request) &&
+           note(ioremap, &request, refusal) != NULL;
 }
 
 // The alignment with which the largest pages fit.
@@ -109,60 +115,64 @@ static uint64_t align_for(uint64_t begin, uint64_t bytes) {
     return align;
 }
 
-// Maps whole pages that are noted.
-static void *map(struct ioremap *ioremap, struct mapping *mapping, const void *caller) {
-    struct vm_window *window = ioremap->window;
-    uint64_t begin = mapping->range.begin, bytes = mapping->range.end - begin;
-    struct vm_block *block =
-        vm_take(window, bytes >> PAGE_SHIFT, align_for(begin, bytes), VM_DEVICE, caller);
-    if (block == NULL) {
-        return NULL;
-    }
-    vaddr_t address = vaddr(block->range.begin);
-    uint32_t attributes = PAGING_WRITE | PAGING_GLOBAL | mapping->range.tag;
-    if (tables_map(window->tables, address, bytes >> PAGE_SHIFT, paddr(begin), attributes) !=
-        TABLES_OK) {
-        vm_cancel(window, block);
-        return NULL;
+// Notes and maps what is possible and is not the page allocator's, in a place that was taken.
+static bool map(struct ioremap *ioremap, struct vm_block *block, const struct request *request,
+                struct ioremap_refusal *refusal) {
+    struct mapping *mapping = note(ioremap, request, refusal);
+    if (mapping == NULL) {
+        return false;
     }
     block->record = mapping;
-    mapping->address = address;
-    return (void *)address.value;
-}
-
-// Notes and maps whole pages that are not the page allocator's.
-static void *note_and_map(struct ioremap *ioremap, uint64_t begin, uint64_t end, uint32_t cache,
-                          struct ioremap_refusal *refusal, const void *caller) {
-    struct mapping *mapping = note(ioremap, begin, end, cache, refusal);
-    if (mapping == NULL) {
-        return NULL;
-    }
-    void *mapped = map(ioremap, mapping, caller);
-    if (mapped == NULL) {
+    if (tables_map(ioremap->window->tables, request->address, vm_pages(block),
+                   paddr(request->begin),
+                   PAGING_WRITE | PAGING_GLOBAL | request->cache) != TABLES_OK) {
         forget(ioremap, mapping);
         refusal->status = IOREMAP_NO_MEMORY;
+        return false;
     }
-    return mapped;
+    return true;
+}
+
+static bool map_somewhere(struct ioremap *ioremap, struct request *request,
+                          struct ioremap_refusal *refusal, const void *caller) {
+    struct vm_window *window = ioremap->window;
+    uint64_t bytes = request->end - request->begin;
+    if (page_find_managed(window->pages, pfn_of(paddr(request->begin)), pfn_of(paddr(request->end)),
+                          &refusal->frame)) {
+        refusal->status = IOREMAP_RAM;
+        refusal->info = page_inspect(window->pages, refusal->frame);
+        return false;
+    }
+    struct vm_block *block =
+        vm_take(window, bytes >> PAGE_SHIFT, align_for(request->begin, bytes), VM_DEVICE, caller);
+    if (block == NULL) {
+        refusal->status = IOREMAP_NO_MEMORY;
+        return false;
+    }
+    request->address = vaddr(block->range.begin);
+    if (!map(ioremap, block, request, refusal)) {
+        vm_cancel(window, block);
+        return false;
+    }
+    return true;
 }
 
 void *ioremap(struct ioremap *ioremap, paddr_t physical, uint64_t bytes, uint32_t cache,
               struct ioremap_refusal *refusal) {
     struct ioremap_refusal ignored;
+    uint64_t into = physical.value & (PAGE_SIZE - 1), last;
+    struct request request = {.begin = physical.value - into, .cache = cache, .name = "ioremap"};
     refusal = refusal != NULL ? refusal : &ignored;
-    struct page_allocator *pages = ioremap->window->pages;
-    uint64_t begin = align_down(physical.value, PAGE_SIZE), end = begin;
-    if (bytes != 0 && !__builtin_add_overflow(physical.value, bytes - 1, &end)) {
-        end = align_down(end, PAGE_SIZE) + PAGE_SIZE; // 0 at the top: refused
-    }
-    pfn_t frame;
-    if (page_find_managed(pages, pfn_of(paddr(begin)), pfn_of(paddr(end)), &frame)) {
-        *refusal = (struct ioremap_refusal){.status = IOREMAP_RAM, .cache = cache, .frame = frame};
-        refusal->info = page_inspect(pages, frame);
+    *refusal = (struct ioremap_refusal){.status = IOREMAP_BAD_REQUEST, .cache = cache};
+    if (bytes == 0 || __builtin_add_overflow(physical.value, bytes - 1, &last)) {
         return NULL;
     }
-    uint8_t *mapped =
-        note_and_map(ioremap, begin, end, cache, refusal, __builtin_return_address(0));
-    return mapped != NULL ? mapped + (physical.value - begin) : NULL;
+    request.end = align_down(last, PAGE_SIZE) + PAGE_SIZE; // 0 at the top: impossible
+    if (!is_possible(ioremap, &request) ||
+        !map_somewhere(ioremap, &request, refusal, __builtin_return_address(0))) {
+        return NULL;
+    }
+    return (void *)(request.address.value + into);
 }
 
 void iounmap(struct ioremap *ioremap, void *address) {
