@@ -13,6 +13,9 @@
 //   LOCK_SHARES    the counts of shared frames (mm/virt/shares.c)
 //   LOCK_TABLES    one handle of page tables (mm/paging/)
 //   LOCK_RANGES    one change of a range of frames at a time (mm/page/range.c)
+//   LOCK_OBJECT_LIST   which object caches there are (mm/object/cache.c)
+//   LOCK_OBJECT_CACHE  the slabs of an object cache (mm/object/cpu.c)
+//   LOCK_OBJECT_HEAP   what all object caches share (mm/object/records.c)
 //   LOCK_SECTION   one section of the page allocator: the innermost lock of the memory manager
 // Debug builds check this at each acquire and release.
 #pragma once
@@ -21,6 +24,9 @@
 
 enum lock_rank {
     LOCK_SECTION, // the zeroed lock: the innermost
+    LOCK_OBJECT_HEAP,
+    LOCK_OBJECT_CACHE,
+    LOCK_OBJECT_LIST,
     LOCK_RANGES,
     LOCK_TABLES,
     LOCK_SHARES,

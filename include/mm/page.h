@@ -121,6 +121,10 @@ struct page_reserves {
     uint64_t below_16m, below_4g, atomic;
 };
 
+// Gives pages back that somebody keeps for later, in any way but by allocating. Returns how many.
+// Called in whatever context a request came from, with no section locked.
+typedef uint64_t page_shrinker(void *context);
+
 // The allocator. Fields are private to mm/page/.
 struct page_allocator {
     struct section *sections; // one for each GiB up to the end of RAM
@@ -132,6 +136,8 @@ struct page_allocator {
     uint64_t metadata_bytes; // what the allocator took for itself
     struct page_cpu cpus[PORT_CPU_MAX];
     struct page_watch *watch; // NULL, or who watches (mm/watch.h)
+    page_shrinker *shrinker;  // NULL, or who can give pages back
+    void *shrinker_context;
 };
 
 // How many bytes page_init takes from its caller for memory that ends at `ram_end`.  O(1).
@@ -165,6 +171,10 @@ enum page_status page_alloc_atomic(struct page_allocator *allocator, unsigned or
 // Sets the reserves; none after page_init. Nothing is moved: an allocation that would cut into a
 // reserve is refused from now on.
 void page_set_reserves(struct page_allocator *allocator, const struct page_reserves *reserves);
+
+// Who is asked to give pages back before a request is refused; NULL: nobody. One at a time. It is
+// asked once, and the request tried once more when it has given anything.
+void page_set_shrinker(struct page_allocator *allocator, page_shrinker *shrinker, void *context);
 
 // How much is free below 16 MiB, below 4 GiB and in all, not counting what lies in stacks: what the
 // reserves are held against.  O(sections).

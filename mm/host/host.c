@@ -22,18 +22,24 @@ void (*host_tables_load)(pfn_t root);
 
 static uint64_t host_ram_bytes;
 
+// What is aligned in physical memory, up to 1 GiB, is aligned in the process as well.
 void host_memory(paddr_t begin, uint64_t bytes) {
     if (host_ram != NULL) {
         munmap(host_ram, host_ram_bytes);
     }
-    void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    uint8_t *memory = mmap(NULL, bytes + GIB, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) {
         fprintf(stderr, "cannot reserve %lu bytes of address space to play physical memory\n",
                 bytes);
         exit(2);
     }
-    host_ram = memory;
+    uint64_t before = (begin.value - (uint64_t)memory) & (GIB - 1);
+    if (before != 0) {
+        munmap(memory, before);
+    }
+    munmap(memory + before + bytes, GIB - before);
+    host_ram = memory + before;
     host_ram_begin = begin.value;
     host_ram_bytes = bytes;
 }

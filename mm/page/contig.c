@@ -258,8 +258,10 @@ enum page_status page_alloc_contig(struct page_allocator *allocator, uint64_t co
         !power_of_two(boundary) || (boundary != 0 && count > wanted.boundary)) {
         return PAGE_BAD_REQUEST;
     }
-    bool taken = !page_watch_refuses(allocator) && (take_block(allocator, &wanted, owner, out) ||
-                                                    take_place(allocator, &wanted, owner, out));
+    bool taken =
+        !page_watch_refuses(allocator) &&
+        (take_block(allocator, &wanted, owner, out) || take_place(allocator, &wanted, owner, out) ||
+         (page_shrink(allocator) && take_place(allocator, &wanted, owner, out)));
     if (allocator->watch != NULL) {
         struct page_event event = {
             .operation = PAGE_OPERATION_CONTIG,

@@ -69,6 +69,9 @@ enum page_status page_alloc_block(struct page_allocator *allocator, unsigned ord
                                   enum page_owner owner, bool atomic, pfn_t *out);
 void page_free_block(struct page_allocator *allocator, pfn_t block, unsigned order);
 
+// Asks the shrinker for pages; true when it gave some, which are in the sections then.
+bool page_shrink(struct page_allocator *allocator);
+
 // Takes up to 512 frames for metadata from the free memory of any section, and gives them back.
 // False when there are none.
 bool page_take_metadata(struct page_allocator *allocator, uint32_t pages, pfn_t *first);

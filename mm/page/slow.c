@@ -49,6 +49,20 @@ static bool alloc_from_sections(struct page_allocator *allocator, unsigned order
     return true;
 }
 
+void page_set_shrinker(struct page_allocator *allocator, page_shrinker *shrinker, void *context) {
+    allocator->shrinker_context = context;
+    __atomic_store_n(&allocator->shrinker, shrinker, __ATOMIC_RELEASE);
+}
+
+bool page_shrink(struct page_allocator *allocator) {
+    page_shrinker *shrinker = __atomic_load_n(&allocator->shrinker, __ATOMIC_ACQUIRE);
+    if (shrinker == NULL || shrinker(allocator->shrinker_context) == 0) {
+        return false;
+    }
+    page_drain(allocator);
+    return true;
+}
+
 // When the stack has no such block.
 static enum page_status alloc_without_stack(struct page_allocator *allocator, unsigned order,
                                             paddr_t ceiling, enum page_owner owner, bool atomic,
@@ -65,8 +79,12 @@ static enum page_status alloc_without_stack(struct page_allocator *allocator, un
     }
     // What this CPU keeps back may be what is missing.
     page_drain(allocator);
-    return alloc_from_sections(allocator, order, ceiling, owner, atomic, out) ? PAGE_OK
-                                                                              : PAGE_NO_MEMORY;
+    if (alloc_from_sections(allocator, order, ceiling, owner, atomic, out)) {
+        return PAGE_OK;
+    }
+    bool served = page_shrink(allocator) &&
+                  alloc_from_sections(allocator, order, ceiling, owner, atomic, out);
+    return served ? PAGE_OK : PAGE_NO_MEMORY;
 }
 
 enum page_status page_alloc_block(struct page_allocator *allocator, unsigned order, paddr_t ceiling,

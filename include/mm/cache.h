@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: MIT
+// Object caches: objects of one size, cut from slabs, and what all caches share.
+//
+//    cache "inode", 192 bytes
+//      CPU 0: two magazines of 32 objects   <── refill, flush: under one lock ──>   slabs
+//      CPU 1: …                                                            the highest address first
+//
+//    slab:  [obj][obj][obj][obj] …   2^order frames        descriptor, kept apart:
+//            nothing of the allocator's lies in here  <──>    a byte an object: handed out
+//                                                             a bit an object: in the slab
+//
+// Everything that the allocator knows of an object lies outside of it. There are no links in free
+// objects, so nothing for a use-after-free to corrupt, and free memory is not touched; a free looks
+// at the object's byte, so a double free is caught always. The slab of a pointer is found through a
+// directory of three levels (1 GiB, 2 MiB, one frame), which knows every frame of every slab and
+// nothing else: so a pointer that never came from here is caught before anything is done with it.
+//
+// A CPU takes objects from one of its magazines and puts them into the other: without a lock, an
+// atomic operation, or disabling interrupts. It holds the gate of its part of the cache meanwhile,
+// an ordinary variable; an interrupt that finds the gate held goes to the slabs. (Magazines: J.
+// Bonwick and J. Adams, USENIX 2001.) What another CPU has allocated goes into one's own magazine
+// like everything else, and back to its slab 32 at a time.
+//
+// Objects of a fresh slab are handed out in random order, and one that was freed not before the
+// magazine that it lies in is swapped.
+//
+// Any context but NMI may call everything here that does not say otherwise.
+#pragma once
+
+#include <mm/page.h>
+
+// Flags of an allocation.
+enum {
+    OBJECT_ZERO = 1,      // cleared
+    OBJECT_ATOMIC = 2,    // may use what the page allocator keeps for those who cannot wait
+    OBJECT_BELOW_4G = 4,  // for devices: kmalloc only, in whole pages
+    OBJECT_BELOW_16M = 8, // the same
+};
+
+struct object_cpu; // mm/object/internal.h
+struct slab;       // mm/object/internal.h
+struct object_heap;
+
+#define OBJECT_SIZE_MAX  (UINT64_C(64) * 1024) // of an object of a cache, in bytes
+#define OBJECT_ALIGN_MAX OBJECT_SIZE_MAX
+#define OBJECT_NAME_MAX  24
+
+#define OBJECT_RECORD_KINDS 5 // sizes of descriptors
+
+// One cache. Fields are private to mm/object/. Its size is a power of two: kmalloc has an array.
+struct object_cache {
+    _Alignas(
+        256) struct object_cpu *cpus[PORT_CPU_MAX]; // the closed one until a CPU first allocates
+    struct object_heap *heap;
+    void (*construct)(void *object);
+    uint32_t size;   // of a slot: the object, rounded up to its alignment
+    uint32_t wanted; // the object, as asked for
+    uint32_t align;
+    uint8_t first_order, order; // of the first slab of a CPU, and of later ones
+    bool is_class;              // of kmalloc
+    char name[OBJECT_NAME_MAX];
+    struct lock lock;   // of the slabs
+    struct slab *slabs; // all of them
+    uint32_t slab_count, slab_peak;
+    uint32_t empty_slabs; // of these, with all objects in them
+    uint64_t bytes;       // of all slabs
+    struct object_cache *next;
+};
+
+// How a heap behaves beside the usual. All of it makes every call take the slow way.
+struct object_options {
+    bool zero_on_alloc; // every object is cleared when it is handed out,
+    bool zero_on_free;  // or when it is given back; not those with a constructor
+    uint64_t seed;      // of the random orders
+};
+
+// What all caches over one page allocator share: the directory and the descriptors.
+struct object_heap {
+    struct page_allocator *pages;
+    struct slab ****sections; // the directory: by GiB, by 2 MiB, by frame
+    uint64_t section_count;
+    struct slab ***no_regions; // what a GiB without slabs has,
+    struct slab **no_frames;   // and 2 MiB without slabs
+    struct lock lock;          // of the directory's growth, the descriptors, the large objects
+    struct lock list;          // of the list of caches
+    struct record_page *record_pages[OBJECT_RECORD_KINDS]; // with free descriptors
+    uint64_t record_page_count, directory_pages;
+    struct object_cache *caches;
+    struct object_options options;
+    uint64_t random;
+    uint64_t large_pages; // in large objects (kmalloc)
+    uint64_t large_count;
+    struct slab *large; // their descriptors
+};
+
+// Makes a heap over `pages`. False, with nothing taken, when there is no memory for the directory
+// (two pages, and 8 bytes for each GiB). `options` may be NULL: the usual.  O(GiB of memory).
+bool object_heap_init(struct object_heap *heap, struct page_allocator *pages,
+                      const struct object_options *options);
+
+// Gives the directory and the descriptors back. Every cache of the heap was destroyed before, and
+// no large object is left; otherwise false, with nothing changed. No other CPU may use the heap.
+bool object_heap_destroy(struct object_heap *heap);
+
+// Makes an empty cache, in the caller's storage. `align` is a power of two, or 0: 8 bytes, and for
+// a size that is a power of two the size itself. `construct`, or NULL, is called once for each
+// object when its slab is made; objects are given back in the state that it left them in. `name` is
+// copied, cut to OBJECT_NAME_MAX - 1. False when the size is 0 or it or the alignment beyond
+// OBJECT_SIZE_MAX. Takes no memory.  Not from an interrupt.
+bool object_cache_init(struct object_cache *cache, struct object_heap *heap, const char *name,
+                       size_t size, size_t align, void (*construct)(void *object));
+
+// How many objects are handed out, and where they are.
+struct object_leaks {
+    uint64_t objects;
+    const void *first[8]; // up to 8 of them
+};
+
+// Gives all memory of a cache back and takes it off its heap. Refuses when objects are handed out:
+// false, with the cache as it was and, unless NULL, `*leaks` filled in. No other CPU may use the
+// cache.  Not from an interrupt.
+bool object_cache_destroy(struct object_cache *cache, struct object_leaks *leaks);
+
+// Takes an object; NULL when there is no memory. Its content is what the constructor, or whoever
+// had it before, left (OBJECT_ZERO: nothing but zeros; not with a constructor).
+// O(1), and O(slabs with room) amortised logarithmically once in a few dozen calls.
+void *object_alloc(struct object_cache *cache, unsigned flags);
+
+// Gives an object back; NULL is nothing. Panics when it is not one that this cache has handed out,
+// naming it, its class, its slab and whose it is.  O(1).
+void object_free(struct object_cache *cache, void *object);
+
+// Gives back what is free and kept: this CPU's magazines, and the reserve of one empty slab a
+// cache. Returns how many pages. What other CPUs have in magazines stays there.
+// O(caches + what is given back).
+uint64_t object_heap_shrink(struct object_heap *heap);
+
+// How a cache stands.
+struct object_statistics {
+    const char *name;
+    uint32_t size; // of a slot
+    uint64_t slabs, slabs_peak;
+    uint64_t objects; // that fit into the slabs
+    uint64_t in_use;  // of these, handed out
+    uint64_t bytes;   // of the slabs
+};
+
+// Counted from the slabs' bits.  O(slabs).
+void object_cache_statistics(struct object_cache *cache, struct object_statistics *statistics);
+
+// What a heap needs beside its slabs: the directory and the descriptors, in bytes.
+uint64_t object_heap_overhead(const struct object_heap *heap);
+
+enum object_kind {
+    OBJECT_FOREIGN,  // no memory of this heap
+    OBJECT_FREE,     // a free object
+    OBJECT_IN_USE,   // an object that is handed out
+    OBJECT_LARGE,    // one in pages of its own
+    OBJECT_NO_OBJECT // the rest of a slab, behind its last object
+};
+
+// What the heap knows of an address.
+struct object_info {
+    enum object_kind kind;
+    const char *cache; // its name; "large"
+    void *object;      // the first byte of the object that the address lies in
+    uint64_t size;     // of its slot, or of the pages
+    void *slab;        // the first byte of the slab
+    uint64_t slab_bytes;
+    unsigned index; // of the object in the slab
+    unsigned cpu;   // whose slab it is; PORT_CPU_MAX: a large object's
+};
+
+// Looks an address up.  O(1), for the inside of large objects O(orders).
+struct object_info object_inspect(struct object_heap *heap, const void *address);
+
+// NULL, or the sentence that does not hold. Nobody else may use the heap meanwhile.
+// O(slabs + frames of slabs).
+const char *object_check(struct object_heap *heap);

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+// Object caches: making them, and the calls that everybody makes. cpu.c has what goes on behind.
+#include "internal.h"
+
+#include <string.h>
+
+// Slabs of later times are about this large, when their objects are small,
+#define SLAB_BYTES (32 * KIB)
+// and this large at most.
+#define SLAB_ORDER_MAX 7
+
+static bool order_fits(uint64_t bytes, uint32_t size) {
+    return bytes / size < SLAB_OBJECTS || bytes == SLAB_OBJECTS * size;
+}
+
+// The smallest order whose slab has `least` objects and loses at most a sixteenth at its end.
+static uint8_t order_for(uint32_t size, uint64_t least_bytes, uint64_t least_objects) {
+    uint8_t order = 0;
+    while (order < SLAB_ORDER_MAX && order_fits(PAGE_SIZE << (order + 1), size)) {
+        uint64_t bytes = PAGE_SIZE << order, objects = bytes / size;
+        if (objects >= least_objects && bytes >= least_bytes &&
+            (bytes - objects * size) * 16 <= bytes) {
+            break;
+        }
+        order++;
+    }
+    return order;
+}
+
+bool object_cache_init(struct object_cache *cache, struct object_heap *heap, const char *name,
+                       size_t size, size_t align, void (*construct)(void *object)) {
+    if (size == 0 || size > OBJECT_SIZE_MAX || align > OBJECT_ALIGN_MAX ||
+        (align & (align - 1)) != 0) {
+        return false;
+    }
+    memset(cache, 0, sizeof(*cache));
+    bool power = size >= 8 && (size & (size - 1)) == 0;
+    cache->align = align != 0 ? (uint32_t)align : power ? (uint32_t)size : 8;
+    cache->align = cache->align < 8 ? 8 : cache->align;
+    cache->wanted = (uint32_t)size;
+    cache->size = (uint32_t)align_up(size, cache->align);
+    cache->first_order = order_for(cache->size, 0, cache->size <= 4 * KIB ? 4 : 2);
+    cache->order = order_for(cache->size, SLAB_BYTES, 8);
+    cache->heap = heap;
+    cache->construct = construct;
+    cache->lock.rank = LOCK_OBJECT_CACHE;
+    for (unsigned i = 0; i + 1 < OBJECT_NAME_MAX && name[i] != '\0'; i++) {
+        cache->name[i] = name[i];
+    }
+    for (unsigned cpu = 0; cpu < PORT_CPU_MAX; cpu++) {
+        cache->cpus[cpu] = object_nobody();
+    }
+    unsigned long irq = lock_acquire(&heap->list);
+    cache->next = heap->caches;
+    heap->caches = cache;
+    lock_release(&heap->list, irq);
+    return true;
+}
+
+void *object_alloc(struct object_cache *cache, unsigned flags) {
+    struct object_cpu *part = cache->cpus[port_cpu()];
+    uint32_t open = port_cpu() | OBJECT_NAMED;
+    if (__builtin_expect((flags & OBJECT_ZERO) == 0, true) && object_gate_enter(part, open)) {
+        void *object = object_pop(part);
+        object_gate_leave(part, open);
+        if (__builtin_expect(object != NULL, true)) {
+            return object;
+        }
+    }
+    return object_alloc_slow(cache, flags);
+}
+
+void object_free(struct object_cache *cache, void *object) {
+    struct slab *slab = object_find(cache->heap, object);
+    struct object_cpu *part = cache->cpus[port_cpu()];
+    uint32_t open = port_cpu() | OBJECT_NAMED;
+    uint64_t index;
+    if (__builtin_expect(slab->cache == cache && slab_index(slab, object, &index), true) &&
+        object_gate_enter(part, open)) {
+        bool done = handed_read(&slab->handed[index]) == HANDED_OUT &&
+                    object_push(part, object, &slab->handed[index]);
+        object_gate_leave(part, open);
+        if (__builtin_expect(done, true)) {
+            return;
+        }
+    }
+    object_free_slow(cache->heap, cache, object);
+}
+
+// The part of this CPU, made if need be; the closed one without memory. An interrupt may be
+// quicker.
+static struct object_cpu *part_here(struct object_cache *cache, unsigned flags) {
+    struct object_cpu **place = &cache->cpus[port_cpu()], *nobody = object_nobody();
+    if (*place == nobody) {
+        struct object_cpu *part = object_part_create(cache, flags);
+        if (part != NULL && !__atomic_compare_exchange_n(place, &nobody, part, false,
+                                                         __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
+            record_free(cache->heap, part);
+        }
+    }
+    return *place;
+}
+
+void *object_alloc_slow(struct object_cache *cache, unsigned flags) {
+    struct object_cpu *part = part_here(cache, flags);
+    void *object = NULL;
+    if (object_gate_enter_any(part)) {
+        object = object_take(part, flags);
+        object_gate_leave_any(part);
+    } else if (part != object_nobody()) {
+        object = object_take_around(part, flags);
+    }
+    bool zero = (flags & OBJECT_ZERO) != 0 || cache->heap->options.zero_on_alloc;
+    if (object != NULL && zero && cache->construct == NULL) {
+        memset(object, 0, cache->size);
+    }
+    return object;
+}
+
+void object_free_slow(struct object_heap *heap, struct object_cache *cache, void *object) {
+    if (object == NULL) {
+        return;
+    }
+    struct slab *slab = object_find(heap, object);
+    if (cache == NULL && slab->kind == SLAB_LARGE && slab->base == object) {
+        large_free(heap, slab);
+        return;
+    }
+    uint64_t index;
+    bool right =
+        slab->kind == SLAB_SMALL && (cache != NULL ? slab->cache == cache : slab->cache->is_class);
+    if (!right || !slab_index(slab, object, &index) ||
+        handed_read(&slab->handed[index]) != HANDED_OUT) {
+        object_misuse(heap, cache, object);
+    }
+    cache = slab->cache;
+    if (heap->options.zero_on_free && cache->construct == NULL) {
+        memset(object, 0, cache->size);
+    }
+    struct object_cpu *part = part_here(cache, 0);
+    if (object_gate_enter_any(part)) {
+        object_put(part, object, &slab->handed[index]);
+        object_gate_leave_any(part);
+    } else {
+        object_put_around(cache, object, &slab->handed[index]);
+    }
+}
+
+uint64_t object_heap_shrink(struct object_heap *heap) {
+    uint64_t pages = 0;
+    unsigned long irq = lock_acquire(&heap->list);
+    for (struct object_cache *cache = heap->caches; cache != NULL; cache = cache->next) {
+        struct object_cpu *part = cache->cpus[port_cpu()];
+        if (object_gate_enter_any(part)) {
+            object_part_empty(part);
+            object_gate_leave_any(part);
+        }
+        pages += object_release_empty(cache);
+    }
+    lock_release(&heap->list, irq);
+    return pages;
+}
+
+// Counts what is handed out, and remembers the first.
+static void find_leaks(struct object_cache *cache, struct object_leaks *leaks) {
+    const uint64_t room = sizeof(leaks->first) / sizeof(leaks->first[0]);
+    memset(leaks, 0, sizeof(*leaks));
+    unsigned long irq = lock_acquire(&cache->lock);
+    for (const struct slab *slab = cache->slabs; slab != NULL; slab = slab->list_next) {
+        for (unsigned i = 0; i < slab->count; i++) {
+            if (handed_read(&slab->handed[i]) == IN_STOCK) {
+                continue;
+            }
+            if (leaks->objects < room) {
+                leaks->first[leaks->objects] = slab->base + (size_t)i * cache->size;
+            }
+            leaks->objects++;
+        }
+    }
+    lock_release(&cache->lock, irq);
+}
+
+static void forget(struct object_cache *cache) {
+    struct object_heap *heap = cache->heap;
+    unsigned long irq = lock_acquire(&heap->list);
+    struct object_cache **place = &heap->caches;
+    while (*place != cache) {
+        place = &(*place)->next;
+    }
+    *place = cache->next;
+    lock_release(&heap->list, irq);
+}
+
+bool object_cache_destroy(struct object_cache *cache, struct object_leaks *leaks) {
+    struct object_leaks found;
+    find_leaks(cache, &found);
+    if (found.objects != 0) {
+        if (leaks != NULL) {
+            *leaks = found;
+        }
+        return false;
+    }
+    forget(cache);
+    for (unsigned cpu = 0; cpu < PORT_CPU_MAX; cpu++) {
+        if (cache->cpus[cpu] != object_nobody()) {
+            object_part_empty(cache->cpus[cpu]);
+        }
+    }
+    object_release_empty(cache);
+    ASSERT(cache->slabs == NULL);
+    for (unsigned cpu = 0; cpu < PORT_CPU_MAX; cpu++) {
+        if (cache->cpus[cpu] != object_nobody()) {
+            record_free(cache->heap, cache->cpus[cpu]);
+            cache->cpus[cpu] = object_nobody();
+        }
+    }
+    return true;
+}

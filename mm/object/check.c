@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+// object_check: every invariant of the object allocator, walked. The numbers are internal.h's.
+#include "internal.h"
+
+// While it walks, an object of a magazine is marked in its byte, so that a second one is seen.
+#define SEEN 0x80
+
+// K1, K2 within a slab; *handed counts what is handed out.
+static const char *check_slab(const struct slab *slab, uint64_t *handed) {
+    uint32_t stock = 0;
+    for (unsigned i = 0; i < slab->words * 64u; i++) {
+        bool lies = (slab->free[i / 64] >> (i % 64) & 1) != 0;
+        stock += lies;
+        if (i >= slab->count) {
+            if (lies) {
+                return "a slab has an object behind its last one";
+            }
+            continue;
+        }
+        *handed += slab->handed[i] == HANDED_OUT;
+        if (lies && slab->handed[i] != IN_STOCK) {
+            return "an object is handed out and in its slab";
+        }
+    }
+    if (stock != slab->stock) {
+        return "a slab's count of objects in stock disagrees with its bits";
+    }
+    return slab->handed[slab->count] != IN_STOCK ? "what is no object is handed out" : NULL;
+}
+
+// K4, for one slab.
+static bool is_known(const struct object_heap *heap, const struct slab *slab) {
+    for (uint64_t at = 0; at < PAGE_SIZE << slab->order; at += PAGE_SIZE) {
+        if (object_find(heap, slab->base + at) != slab) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// K2, for the magazines. Marks their objects.
+static const char *check_magazine(const struct object_cpu *part, struct magazine *magazine) {
+    if (magazine->count > part->capacity) {
+        return "a magazine has more objects than fit into it";
+    }
+    for (uint64_t i = 0; i < magazine->count; i++) {
+        const struct slab *slab = object_find(part->cache->heap, magazine->objects[i]);
+        uint64_t index;
+        if (slab->cache != part->cache || !slab_index(slab, magazine->objects[i], &index) ||
+            magazine->handed[i] != slab->handed + index) {
+            return "a magazine has what is no object of its cache";
+        }
+        if (*magazine->handed[i] != IN_STOCK || (slab->free[index / 64] >> index % 64 & 1) != 0) {
+            return "an object of a magazine is elsewhere as well";
+        }
+        *magazine->handed[i] |= SEEN;
+    }
+    return NULL;
+}
+
+static void unmark(const struct object_cpu *part) {
+    for (unsigned i = 0; i < 2; i++) {
+        for (uint64_t at = 0; at < part->magazines[i].count && at < MAGAZINE_MAX; at++) {
+            *part->magazines[i].handed[at] &= (uint8_t)~SEEN;
+        }
+    }
+}
+
+static struct object_cpu *part_of(const struct object_cache *cache, unsigned cpu) {
+    return cache->cpus[cpu] == object_nobody() ? NULL : cache->cpus[cpu];
+}
+
+static const char *check_magazines(const struct object_cache *cache, uint64_t *objects) {
+    const char *broken = NULL;
+    unsigned cpu = 0;
+    for (; cpu < PORT_CPU_MAX && broken == NULL; cpu++) {
+        struct object_cpu *part = part_of(cache, cpu);
+        for (unsigned i = 0; part != NULL && i < 2 && broken == NULL; i++) {
+            broken = check_magazine(part, &part->magazines[i]);
+            *objects += part->magazines[i].count;
+        }
+    }
+    for (unsigned i = 0; broken == NULL && i < cpu; i++) {
+        if (part_of(cache, i) != NULL) {
+            unmark(part_of(cache, i));
+        }
+    }
+    return broken;
+}
+
+// K3: counts the slabs of a part's heap. Children lie lower than their parents.
+static const char *check_heap(struct object_cpu *part, uint64_t *slabs) {
+    struct slab *slab = part->heap;
+    while (slab != NULL) {
+        ++*slabs;
+        if (slab->stock == 0 || slab->home != part || slab->cache != part->cache) {
+            return "a slab is in a heap where it does not belong";
+        }
+        if ((slab->child != NULL &&
+             (slab->child->base > slab->base || slab->child->before != slab)) ||
+            (slab->next != NULL && slab->next->before != slab)) {
+            return "a heap of slabs is out of order";
+        }
+        if (slab->child != NULL) {
+            slab = slab->child;
+            continue;
+        }
+        while (slab != NULL && slab->next == NULL) {
+            while (slab->before != NULL && slab->before->child != slab) {
+                slab = slab->before;
+            }
+            slab = slab->before;
+        }
+        slab = slab == NULL ? NULL : slab->next;
+    }
+    return NULL;
+}
+
+static const char *check_heaps(const struct object_cache *cache, uint64_t expected) {
+    uint64_t slabs = 0;
+    for (unsigned cpu = 0; cpu < PORT_CPU_MAX; cpu++) {
+        struct object_cpu *part = part_of(cache, cpu);
+        const char *broken = part == NULL ? NULL : check_heap(part, &slabs);
+        if (broken != NULL) {
+            return broken;
+        }
+    }
+    return slabs != expected ? "a slab with room is in no heap" : NULL;
+}
+
+static const char *check_cache(struct object_cache *cache, uint64_t *frames) {
+    uint64_t objects = 0, accounted = 0, slabs = 0, empty = 0, bytes = 0, with_room = 0;
+    for (const struct slab *slab = cache->slabs; slab != NULL; slab = slab->list_next) {
+        const char *broken = check_slab(slab, &accounted);
+        if (broken != NULL) {
+            return broken;
+        }
+        if (!is_known(cache->heap, slab)) {
+            return "the directory does not know a frame of a slab";
+        }
+        objects += slab->count;
+        accounted += slab->stock;
+        slabs++;
+        empty += slab->stock == slab->count;
+        with_room += slab->stock != 0;
+        bytes += PAGE_SIZE << slab->order;
+    }
+    *frames += bytes / PAGE_SIZE;
+    if (slabs != cache->slab_count || empty != cache->empty_slabs || bytes != cache->bytes) {
+        return "a cache's counts of slabs disagree with its slabs";
+    }
+    const char *broken = check_magazines(cache, &accounted);
+    if (broken == NULL && objects != accounted) {
+        broken = "an object is neither in its slab, nor in a magazine, nor handed out";
+    }
+    return broken != NULL ? broken : check_heaps(cache, with_room);
+}
+
+// K4: frames that the directory knows.
+static uint64_t count_known(const struct object_heap *heap) {
+    uint64_t frames = 0;
+    for (uint64_t i = 0; i < heap->section_count; i++) {
+        for (unsigned at = 0; at < 512 * 512 && heap->sections[i] != heap->no_regions; at++) {
+            struct slab **region = heap->sections[i][at / 512];
+            if (region == heap->no_frames) {
+                at |= 511;
+            } else {
+                frames += region[at % 512]->kind != SLAB_NONE;
+            }
+        }
+    }
+    return frames;
+}
+
+const char *object_check(struct object_heap *heap) {
+    uint64_t frames = 0, large = 0, pages = 0;
+    for (struct object_cache *cache = heap->caches; cache != NULL; cache = cache->next) {
+        const char *broken = check_cache(cache, &frames);
+        if (broken != NULL) {
+            return broken;
+        }
+    }
+    for (const struct slab *slab = heap->large; slab != NULL; slab = slab->list_next) {
+        large++;
+        pages += slab->pages;
+    }
+    if (large != heap->large_count || pages != heap->large_pages) {
+        return "the counts of large objects disagree with their list";
+    }
+    return count_known(heap) != frames + large ? "the directory knows a frame of no slab" : NULL;
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+// Looking at object caches: one address, one cache, all call sites.
+#include "internal.h"
+
+void object_cache_statistics(struct object_cache *cache, struct object_statistics *statistics) {
+    *statistics = (struct object_statistics){.name = cache->name, .size = cache->size};
+    unsigned long irq = lock_acquire(&cache->lock);
+    for (const struct slab *slab = cache->slabs; slab != NULL; slab = slab->list_next) {
+        statistics->objects += slab->count;
+        for (unsigned i = 0; i < slab->count; i++) {
+            statistics->in_use += handed_read(&slab->handed[i]) != IN_STOCK;
+        }
+    }
+    statistics->slabs = cache->slab_count;
+    statistics->slabs_peak = cache->slab_peak;
+    statistics->bytes = cache->bytes;
+    lock_release(&cache->lock, irq);
+}
+
+static struct object_info large_info(const struct slab *slab) {
+    return (struct object_info){
+        .kind = OBJECT_LARGE,
+        .cache = "large",
+        .object = slab->base,
+        .size = slab->pages * PAGE_SIZE,
+        .slab = slab->base,
+        .slab_bytes = slab->pages * PAGE_SIZE,
+        .cpu = PORT_CPU_MAX,
+    };
+}
+
+// The directory knows only the first frame of a large object.
+static struct object_info inside_large(struct object_heap *heap, const void *address) {
+    unsigned long irq = lock_acquire(&heap->lock);
+    const struct slab *slab = heap->large;
+    while (slab != NULL && (uint64_t)address - (uint64_t)slab->base >= slab->pages * PAGE_SIZE) {
+        slab = slab->list_next;
+    }
+    struct object_info info = {.kind = OBJECT_FOREIGN};
+    if (slab != NULL) {
+        info = large_info(slab);
+    }
+    lock_release(&heap->lock, irq);
+    return info;
+}
+
+struct object_info object_inspect(struct object_heap *heap, const void *address) {
+    const struct slab *slab = object_find(heap, address);
+    if (slab->kind == SLAB_LARGE) {
+        return large_info(slab);
+    }
+    if (slab->kind == SLAB_NONE) {
+        return inside_large(heap, address);
+    }
+    uint64_t index;
+    slab_index(slab, address, &index);
+    struct object_info info = {
+        .cache = slab->cache->name,
+        .object = slab->base + index * slab->cache->size,
+        .size = slab->cache->size,
+        .slab = slab->base,
+        .slab_bytes = PAGE_SIZE << slab->order,
+        .index = (unsigned)index,
+        .cpu = slab->home->cpu,
+    };
+    info.kind = index >= slab->count                            ? OBJECT_NO_OBJECT
+                : handed_read(&slab->handed[index]) == IN_STOCK ? OBJECT_FREE
+                                                                : OBJECT_IN_USE;
+    return info;
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+// What the files of the object allocator share.
+//
+// A slab is 2^order frames from the page allocator. Its descriptor, in pages that hold nothing
+// else, has a byte for each object, HANDED_OUT or not, and a bit for each object that lies in the
+// slab. An object that is neither handed out nor in its slab lies in a CPU's magazine.
+//
+//   in the slab  ── refill: up to 32, under the cache's lock ──>  magazine `give`
+//        ^                                                          │       ^
+//        │                                                     object_alloc │ swapped when `give`
+//        │                                                          v       │ is empty
+//        └── flush: the oldest half, under the lock ──<  magazine `back` <── object_free
+//
+// Invariants (tests/unit/test_object.c has an oracle; object_check walks the others):
+//   K1  an object's byte is HANDED_OUT exactly while it is handed out         oracle_agrees
+//   K2  an object is in its slab, in one magazine, or handed out              object_check
+//   K3  a slab is in its home's heap exactly when an object is in it          object_check
+//   K4  the directory knows every frame of every slab, and no other           object_check
+//   K5  nothing is written into a free object                  free_memory_is_not_touched
+#pragma once
+
+#include <mm/assert.h>
+#include <mm/cache.h>
+
+#define SLAB_WORDS   8
+#define SLAB_OBJECTS UINT64_C(512)
+
+// What the byte of an object says. IN_STOCK: free, in its slab or in a magazine.
+#define IN_STOCK   0
+#define HANDED_OUT 1
+
+enum slab_kind { SLAB_NONE, SLAB_SMALL, SLAB_LARGE };
+
+// Fields up to `kind` do not change while the slab lives; the others are the cache's lock's.
+struct slab {
+    _Alignas(64) uint8_t *base;
+    uint64_t reciprocal; // 2^64 / size, rounded up; 0 for what has no objects
+    struct object_cache *cache;
+    struct object_cpu *home; // whose heap it is in when it has room
+    uint16_t count;          // objects
+    uint8_t words, order;
+    uint8_t kind;                        // enum slab_kind
+    uint8_t cursor;                      // the word that was taken from last
+    uint16_t stock;                      // objects in the slab
+    struct slab *child, *next, *before;  // in the heap (heap.c)
+    struct slab *list_next, **list_link; // all slabs of the cache, or all large objects
+    uint64_t pages;                      // of a large object
+    uint64_t wanted;                     // its bytes, as asked for
+    uint64_t free[SLAB_WORDS];           // bits: objects in the slab
+    uint8_t handed[];                    // a byte for each object, and one that stays 0 behind them
+};
+
+#define MAGAZINE_MAX 32
+
+struct magazine {
+    uint64_t count;
+    void *objects[MAGAZINE_MAX];   // the oldest first,
+    uint8_t *handed[MAGAZINE_MAX]; // and where the byte of each is
+};
+
+#define OBJECT_HELD UINT32_MAX
+// Beside the CPU's number in `open`: the cache is no class of kmalloc; there are options, so that
+// every call takes the slow way.
+#define OBJECT_NAMED 0x10000u
+#define OBJECT_SLOW  0x20000u
+
+// A CPU's part of a cache: who holds its gate uses it.
+struct object_cpu {
+    _Alignas(64) uint32_t open_for; // what `open` says, or OBJECT_HELD
+    uint32_t cpu;
+    uint64_t capacity; // of a magazine
+    struct magazine *give, *back;
+    struct object_cache *cache;
+    uint32_t open;
+    struct slab *heap; // slabs with room, the highest address at the root: the cache's lock's
+    uint32_t created;  // slabs, up to 2: the same
+    uint64_t random;   // the same
+    uint8_t order[64]; // a random permutation
+    struct magazine magazines[2];
+};
+
+extern const struct object_cpu object_closed; // never open
+extern const struct slab slab_none;           // what the directory says of frames without a slab
+
+static inline struct object_cpu *object_nobody(void) {
+    return (struct object_cpu *)&object_closed;
+}
+
+static inline uint8_t handed_read(const uint8_t *handed) {
+    return __atomic_load_n(handed, __ATOMIC_RELAXED);
+}
+
+// The checker does not see that the builtin writes: NOLINTNEXTLINE(readability-non-const-parameter)
+static inline void handed_write(uint8_t *handed, uint8_t value) {
+    __atomic_store_n(&handed[0], value, __ATOMIC_RELAXED);
+}
+
+// The gate as the quick ways use it: `open` is this CPU's number, with OBJECT_NAMED. Only that CPU
+// looks at it, so nothing is atomic; an interrupt leaves it as it found it.
+static inline __attribute__((always_inline)) bool object_gate_enter(struct object_cpu *part,
+                                                                    uint32_t open) {
+    if (__builtin_expect(part->open_for != open, false)) {
+        return false;
+    }
+    part->open_for = OBJECT_HELD;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    return true;
+}
+
+static inline __attribute__((always_inline)) void object_gate_leave(struct object_cpu *part,
+                                                                    uint32_t open) {
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    part->open_for = open;
+}
+
+// The same for the slow ways, whatever cache and options. The closed part is nobody's.
+static inline bool object_gate_enter_any(struct object_cpu *part) {
+    return part->cpu == port_cpu() && object_gate_enter(part, part->open);
+}
+
+static inline void object_gate_leave_any(struct object_cpu *part) {
+    object_gate_leave(part, part->open);
+}
+
+static inline uint64_t object_offset(const void *address) {
+    return (uint64_t)address - (uint64_t)port_direct_map(paddr(0));
+}
+
+static inline pfn_t object_frame(const void *address) {
+    return pfn_of(paddr(object_offset(address)));
+}
+
+// The slab that an address lies in, or slab_none.
+static inline struct slab *object_find(const struct object_heap *heap, const void *address) {
+    uint64_t offset = object_offset(address), section = offset >> 30;
+    if (__builtin_expect(section >= heap->section_count, false)) {
+        return (struct slab *)&slab_none;
+    }
+    struct slab ***regions = __atomic_load_n(&heap->sections[section], __ATOMIC_RELAXED);
+    struct slab **frames = __atomic_load_n(&regions[offset >> 21 & 511], __ATOMIC_RELAXED);
+    return __atomic_load_n(&frames[offset >> PAGE_SHIFT & 511], __ATOMIC_RELAXED);
+}
+
+// Which object of the slab begins at this address. False when none does; then *index is the one
+// that it lies in. A number n is divisible by d exactly when n times the reciprocal, of which only
+// 64 bits are kept, is less than the reciprocal (D. Lemire et al., 2019).
+static inline bool slab_index(const struct slab *slab, const void *address, uint64_t *index) {
+    uint64_t offset = (uint64_t)address - (uint64_t)slab->base;
+    unsigned __int128 product = (unsigned __int128)offset * slab->reciprocal;
+    *index = (uint64_t)(product >> 64);
+    return (uint64_t)product < slab->reciprocal;
+}
+
+// Takes an object out of the magazine; NULL when it is empty. The gate is held.
+static inline __attribute__((always_inline)) void *object_pop(struct object_cpu *part) {
+    struct magazine *give = part->give;
+    uint64_t count = give->count;
+    if (__builtin_expect(count == 0, false)) {
+        return NULL;
+    }
+    give->count = --count;
+    handed_write(give->handed[count], HANDED_OUT);
+    return give->objects[count];
+}
+
+// Puts an object into the magazine; false when that is full. The gate is held.
+static inline __attribute__((always_inline)) bool object_push(struct object_cpu *part, void *object,
+                                                              uint8_t *handed) {
+    struct magazine *back = part->back;
+    uint64_t count = back->count;
+    if (__builtin_expect(count == part->capacity, false)) {
+        return false;
+    }
+    handed_write(handed, IN_STOCK);
+    back->objects[count] = object;
+    back->handed[count] = handed;
+    back->count = count + 1;
+    return true;
+}
+
+// records.c: the directory and the descriptors.
+// Cleared; NULL without memory.
+void *record_alloc(struct object_heap *heap, size_t bytes, unsigned flags);
+void record_free(struct object_heap *heap, void *record);
+// Makes the directory ready to know the frames of `bytes` from an address. False without memory.
+bool directory_prepare(struct object_heap *heap, const void *address, uint64_t bytes,
+                       unsigned flags);
+void directory_set(struct object_heap *heap, const void *address, uint64_t bytes,
+                   const struct slab *slab);
+bool object_take_pages(struct object_heap *heap, unsigned order, unsigned flags,
+                       enum page_owner owner, pfn_t *first);
+
+// slab.c: slabs come and go. No lock is held.
+struct slab *slab_create(struct object_cpu *part, unsigned flags); // NULL without memory
+void slab_release(struct slab *slab);
+void slab_list_add(struct slab **list, struct slab *slab);
+void slab_list_remove(struct slab *slab);
+
+// heap.c: slabs by address, the highest first.
+void slab_heap_insert(struct slab **heap, struct slab *slab);
+void slab_heap_remove(struct slab **heap, struct slab *slab);
+
+// cpu.c: a part of a cache.
+struct object_cpu *object_part_create(struct object_cache *cache, unsigned flags);
+// Takes an object, in whatever way; NULL without memory. The gate is held.
+void *object_take(struct object_cpu *part, unsigned flags);
+// Puts an object that is HANDED_OUT back. The gate is held.
+void object_put(struct object_cpu *part, void *object, uint8_t *handed);
+// The same without a gate, straight from and into the slabs.
+void *object_take_around(struct object_cpu *part, unsigned flags);
+void object_put_around(struct object_cache *cache, void *object, uint8_t *handed);
+// Empties the magazines. The gate is held.
+void object_part_empty(struct object_cpu *part);
+// Gives the empty slabs of a cache back. Returns how many pages.
+uint64_t object_release_empty(struct object_cache *cache);
+
+// cache.c: what the quick ways cannot do.
+void *object_alloc_slow(struct object_cache *cache, unsigned flags);
+void object_free_slow(struct object_heap *heap, struct object_cache *cache, void *object);
+
+// large.c: objects in pages of their own.
+void *large_alloc(struct object_heap *heap, size_t size, size_t align, unsigned flags);
+void large_free(struct object_heap *heap, struct slab *slab);
+
+// misuse.c: says what is wrong with an address that was given back, and stops. `cache`: the one it
+// was given to, or NULL for kmalloc.
+_Noreturn void object_misuse(struct object_heap *heap, const struct object_cache *cache,
+                             const void *address);
+
+// A random number for everything that is not a secret for long (S. Vigna's splitmix64).
+static inline uint64_t object_random(uint64_t *state) {
+    uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// Objects in pages of their own: larger than the largest class, aligned to more, or below a
+// ceiling. Each has a descriptor; the directory knows only the first frame.
+#include "internal.h"
+
+static paddr_t ceiling_of(unsigned flags) {
+    return (flags & OBJECT_BELOW_16M) != 0  ? paddr(16 * MIB)
+           : (flags & OBJECT_BELOW_4G) != 0 ? paddr(4 * GIB)
+                                            : PAGE_ANYWHERE;
+}
+
+static bool take_pages(struct object_heap *heap, uint64_t count, size_t align, unsigned flags,
+                       pfn_t *first) {
+    bool atomic = (flags & OBJECT_ATOMIC) != 0;
+    struct page_refusal refusal;
+    if (page_alloc_contig(heap->pages, count, align, ceiling_of(flags), 0, PAGE_OWNER_LARGE, first,
+                          &refusal) == PAGE_OK) {
+        return true;
+    }
+    unsigned order = 0;
+    while (order < PAGE_ORDER_MAX && UINT64_C(1) << order < count) {
+        order++;
+    }
+    // What is kept for those who cannot wait is given out in blocks only.
+    return atomic && UINT64_C(1) << order == count && align <= PAGE_SIZE << order &&
+           page_alloc_atomic(heap->pages, order, ceiling_of(flags), PAGE_OWNER_LARGE, first) ==
+               PAGE_OK;
+}
+
+void *large_alloc(struct object_heap *heap, size_t size, size_t align, unsigned flags) {
+    uint64_t pages = size / PAGE_SIZE + (size % PAGE_SIZE != 0);
+    pfn_t first;
+    if (pages > heap->section_count * SECTION_FRAMES) {
+        return NULL;
+    }
+    align = align == 0 && (pages & (pages - 1)) == 0 ? pages * PAGE_SIZE : align;
+    if (!take_pages(heap, pages, align, flags, &first)) {
+        return NULL;
+    }
+    uint8_t *base = port_direct_map(paddr_of(first));
+    struct slab *slab = NULL;
+    if (directory_prepare(heap, base, PAGE_SIZE, flags)) {
+        slab = record_alloc(heap, sizeof(*slab), flags);
+    }
+    if (slab == NULL) {
+        page_free_contig(heap->pages, first, pages);
+        return NULL;
+    }
+    slab->kind = SLAB_LARGE;
+    slab->base = base;
+    slab->pages = pages;
+    slab->wanted = size;
+    unsigned long irq = lock_acquire(&heap->lock);
+    slab_list_add(&heap->large, slab);
+    heap->large_count++;
+    heap->large_pages += pages;
+    lock_release(&heap->lock, irq);
+    directory_set(heap, base, PAGE_SIZE, slab);
+    if ((flags & OBJECT_ZERO) != 0 || heap->options.zero_on_alloc) {
+        __builtin_memset(base, 0, pages * PAGE_SIZE);
+    }
+    return base;
+}
+
+void large_free(struct object_heap *heap, struct slab *slab) {
+    uint8_t *base = slab->base;
+    uint64_t pages = slab->pages;
+    unsigned long irq = lock_acquire(&heap->lock);
+    bool known = object_find(heap, base) == slab; // two CPUs may free it in the same instant
+    if (known) {
+        directory_set(heap, base, PAGE_SIZE, &slab_none);
+        slab_list_remove(slab);
+        heap->large_count--;
+        heap->large_pages -= pages;
+    }
+    lock_release(&heap->lock, irq);
+    if (!known) {
+        object_misuse(heap, NULL, base);
+    }
+    if (heap->options.zero_on_free) {
+        __builtin_memset(base, 0, pages * PAGE_SIZE);
+    }
+    record_free(heap, slab);
+    page_free_contig(heap->pages, object_frame(base), pages);
+}

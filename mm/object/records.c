@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: MIT
+// The directory, and the records: descriptors of slabs and CPUs' parts of caches.
+//
+// The directory is a tree of pages: for each GiB a page of 512 pointers, for each 2 MiB a page of
+// 512 pointers to descriptors. Where there is nothing the pointers lead to pages that all such
+// places share, so a lookup asks for nothing on its way. A page of it that was made stays: a lookup
+// of another CPU may be in it.
+//
+// Memory is taken before the heap's lock: the page allocator may have caches shrunk on its way.
+#include "internal.h"
+
+#include <string.h>
+
+const struct object_cpu object_closed = {.open_for = OBJECT_HELD, .cpu = PORT_CPU_MAX};
+const struct slab slab_none = {.kind = SLAB_NONE};
+
+// A page of records of one size.
+struct record_page {
+    struct record_page *next, **link; // of those with free records
+    uint32_t used, kind;
+    void *free; // each free record begins with the address of the next
+};
+
+#define RECORDS_BEGIN 64
+
+static const uint16_t record_bytes[OBJECT_RECORD_KINDS] = {192, 320, 448, 704, 1280};
+
+bool object_take_pages(struct object_heap *heap, unsigned order, unsigned flags,
+                       enum page_owner owner, pfn_t *first) {
+    enum page_status status =
+        (flags & OBJECT_ATOMIC) != 0
+            ? page_alloc_atomic(heap->pages, order, PAGE_ANYWHERE, owner, first)
+            : page_alloc(heap->pages, order, PAGE_ANYWHERE, owner, first);
+    return status == PAGE_OK;
+}
+
+static void *take_page(struct object_heap *heap, unsigned flags) {
+    pfn_t frame;
+    bool taken = object_take_pages(heap, 0, flags, PAGE_OWNER_SLAB, &frame);
+    return taken ? port_direct_map(paddr_of(frame)) : NULL;
+}
+
+static void give_page(struct object_heap *heap, void *page) {
+    page_free(heap->pages, object_frame(page), 0);
+}
+
+static void list_page(struct object_heap *heap, struct record_page *page) {
+    struct record_page **list = &heap->record_pages[page->kind];
+    page->next = *list;
+    page->link = list;
+    if (page->next != NULL) {
+        page->next->link = &page->next;
+    }
+    *list = page;
+}
+
+static void unlist_page(struct record_page *page) {
+    *page->link = page->next;
+    if (page->next != NULL) {
+        page->next->link = page->link;
+    }
+}
+
+static void open_page(struct object_heap *heap, struct record_page *page, unsigned kind) {
+    size_t bytes = record_bytes[kind];
+    page->used = 0;
+    page->kind = kind;
+    page->free = NULL;
+    for (size_t at = RECORDS_BEGIN; at + bytes <= PAGE_SIZE; at += bytes) {
+        void **record = (void **)((uint8_t *)page + at);
+        *record = page->free;
+        page->free = record;
+    }
+    list_page(heap, page);
+    heap->record_page_count++;
+}
+
+static void *pop_record(struct object_heap *heap, unsigned kind) {
+    struct record_page *page = heap->record_pages[kind];
+    if (page == NULL) {
+        return NULL;
+    }
+    void **record = page->free;
+    page->free = *record;
+    page->used++;
+    if (page->free == NULL) {
+        unlist_page(page);
+    }
+    return record;
+}
+
+void *record_alloc(struct object_heap *heap, size_t bytes, unsigned flags) {
+    unsigned kind = 0;
+    while (record_bytes[kind] < bytes) {
+        kind++;
+    }
+    unsigned long irq = lock_acquire(&heap->lock);
+    void *record = pop_record(heap, kind);
+    lock_release(&heap->lock, irq);
+    if (record == NULL) {
+        void *page = take_page(heap, flags);
+        if (page == NULL) {
+            return NULL;
+        }
+        irq = lock_acquire(&heap->lock);
+        open_page(heap, page, kind);
+        record = pop_record(heap, kind);
+        lock_release(&heap->lock, irq);
+    }
+    memset(record, 0, record_bytes[kind]);
+    return record;
+}
+
+void record_free(struct object_heap *heap, void *record) {
+    struct record_page *page = (struct record_page *)align_down((uint64_t)record, PAGE_SIZE);
+    unsigned long irq = lock_acquire(&heap->lock);
+    if (page->free == NULL) {
+        list_page(heap, page);
+    }
+    *(void **)record = page->free;
+    page->free = record;
+    bool empty = --page->used == 0;
+    if (empty) {
+        unlist_page(page);
+        heap->record_page_count--;
+    }
+    lock_release(&heap->lock, irq);
+    if (empty) {
+        give_page(heap, page);
+    }
+}
+
+static void fill_page(void *page, const void *pointer) {
+    const void **pointers = page;
+    for (unsigned i = 0; i < 512; i++) {
+        pointers[i] = pointer;
+    }
+}
+
+// Puts a page into an empty place of the directory; gives it back when another CPU was quicker.
+static void install(struct object_heap *heap, void **place, void *nothing, void *page) {
+    unsigned long irq = lock_acquire(&heap->lock);
+    bool empty = *place == nothing;
+    if (empty) {
+        __atomic_store_n(place, page, __ATOMIC_RELEASE);
+        heap->directory_pages++;
+    }
+    lock_release(&heap->lock, irq);
+    if (!empty) {
+        give_page(heap, page);
+    }
+}
+
+static bool fill_place(struct object_heap *heap, void **place, void *nothing, const void *content,
+                       unsigned flags) {
+    if (__atomic_load_n(place, __ATOMIC_ACQUIRE) != nothing) {
+        return true;
+    }
+    void *page = take_page(heap, flags);
+    if (page != NULL) {
+        fill_page(page, content);
+        install(heap, place, nothing, page);
+    }
+    return page != NULL;
+}
+
+bool directory_prepare(struct object_heap *heap, const void *address, uint64_t bytes,
+                       unsigned flags) {
+    uint64_t begin = object_offset(address);
+    for (uint64_t at = align_down(begin, 2 * MIB); at < begin + bytes; at += 2 * MIB) {
+        void **section = (void **)&heap->sections[at / GIB];
+        if (!fill_place(heap, section, heap->no_regions, heap->no_frames, flags)) {
+            return false;
+        }
+        void **region = (void **)&heap->sections[at / GIB][at / (2 * MIB) % 512];
+        if (!fill_place(heap, region, heap->no_frames, &slab_none, flags)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void directory_set(struct object_heap *heap, const void *address, uint64_t bytes,
+                   const struct slab *slab) {
+    uint64_t begin = object_offset(address);
+    for (uint64_t at = begin; at < begin + bytes; at += PAGE_SIZE) {
+        struct slab **frames = heap->sections[at / GIB][at / (2 * MIB) % 512];
+        __atomic_store_n(&frames[at / PAGE_SIZE % 512], (struct slab *)slab, __ATOMIC_RELEASE);
+    }
+}
+
+// The order of the block that the directory's first level lies in.
+static unsigned sections_order(uint64_t count) {
+    unsigned order = 0;
+    while ((PAGE_SIZE << order) < count * sizeof(void *)) {
+        order++;
+    }
+    return order;
+}
+
+static void give_directory(struct object_heap *heap) {
+    unsigned order = sections_order(heap->section_count);
+    if (heap->no_regions != NULL) {
+        give_page(heap, heap->no_regions);
+    }
+    if (heap->no_frames != NULL) {
+        give_page(heap, heap->no_frames);
+    }
+    if (heap->sections != NULL) {
+        page_free(heap->pages, object_frame(heap->sections), order);
+    }
+}
+
+bool object_heap_init(struct object_heap *heap, struct page_allocator *pages,
+                      const struct object_options *options) {
+    memset(heap, 0, sizeof(*heap));
+    heap->pages = pages;
+    heap->section_count = pages->section_count;
+    heap->lock.rank = LOCK_OBJECT_HEAP;
+    heap->list.rank = LOCK_OBJECT_LIST;
+    heap->options = options != NULL ? *options : (struct object_options){.seed = 0};
+    heap->random = heap->options.seed;
+    unsigned order = sections_order(heap->section_count);
+    pfn_t block;
+    heap->no_regions = take_page(heap, 0);
+    heap->no_frames = take_page(heap, 0);
+    if (object_take_pages(heap, order, 0, PAGE_OWNER_SLAB, &block)) {
+        heap->sections = port_direct_map(paddr_of(block));
+    }
+    if (heap->no_regions == NULL || heap->no_frames == NULL || heap->sections == NULL) {
+        give_directory(heap);
+        return false;
+    }
+    fill_page(heap->no_frames, &slab_none);
+    fill_page(heap->no_regions, heap->no_frames);
+    for (uint64_t i = 0; i < heap->section_count; i++) {
+        heap->sections[i] = heap->no_regions;
+    }
+    heap->directory_pages = 2 + (UINT64_C(1) << order);
+    return true;
+}
+
+bool object_heap_destroy(struct object_heap *heap) {
+    if (heap->caches != NULL || heap->large_count != 0 || heap->record_page_count != 0) {
+        return false;
+    }
+    for (uint64_t i = 0; i < heap->section_count; i++) {
+        if (heap->sections[i] == heap->no_regions) {
+            continue;
+        }
+        for (unsigned region = 0; region < 512; region++) {
+            if (heap->sections[i][region] != heap->no_frames) {
+                give_page(heap, heap->sections[i][region]);
+            }
+        }
+        give_page(heap, heap->sections[i]);
+    }
+    give_directory(heap);
+    return true;
+}
+
+uint64_t object_heap_overhead(const struct object_heap *heap) {
+    return (heap->directory_pages + heap->record_page_count) * PAGE_SIZE;
+}

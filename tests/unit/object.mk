@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+TEST_SOURCES_object := tests/unit/world.c
