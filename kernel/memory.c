@@ -125,6 +125,20 @@ static void check_attributes_table(struct kernel *kernel) {
                                   bytes < room ? bytes : room);
 }
 
+static _Noreturn void no_memory(const struct kernel *kernel) {
+    const struct memmap *map = &kernel->map;
+    uint64_t usable = map->class_bytes[MEMORY_USABLE], bad = map->class_bytes[MEMORY_BAD];
+    const char *badram = kernel->info->options.badram_count != 0 ? " (badram= is given)" : "";
+    if (usable == 0) {
+        port_panic("the firmware left no memory to work with: nothing of the map is usable, %lu "
+                   "KiB are bad%s",
+                   bad / KIB, badram);
+    }
+    port_panic("too little memory: %lu KiB are usable, no piece of them has room for the page "
+               "allocator's own structures; %lu KiB are bad%s",
+               usable / KIB, bad / KIB, badram);
+}
+
 void memory_init(struct kernel *kernel) {
     convert_map(kernel);
     phases_end(&kernel->phases, "map");
@@ -138,10 +152,7 @@ void memory_init(struct kernel *kernel) {
     if (!page_init(&kernel->pages, &bootmem)) {
         report_regions(kernel->console, &kernel->map);
         report_findings(kernel->console, &kernel->map);
-        port_panic("no room for the page allocator's own structures: %lu bytes for RAM that ends "
-                   "at 0x%lx",
-                   page_storage_bytes(memmap_ram_end(&kernel->map)),
-                   memmap_ram_end(&kernel->map).value);
+        no_memory(kernel);
     }
     phases_end(&kernel->phases, "buddy");
 }

@@ -4,11 +4,12 @@
 // is in use already cannot be had; the kernel keeps it out by the contract's list.
 #include <text/console.h>
 
-// The part of the range that is free in the descriptor.
+// The part of the range that lies in the descriptor, without page 0, which nobody can be given.
 static struct layout_span overlap(const struct boot_badram *range,
                                   const struct efi_descriptor *descriptor) {
     struct layout_span span = {range->begin.value, range->end.value, true};
     uint64_t begin = descriptor->physical_start, end = begin + descriptor->pages * PAGE_SIZE;
+    begin = begin == 0 ? PAGE_SIZE : begin;
     span.begin = span.begin < begin ? begin : span.begin;
     span.end = span.end > end ? end : span.end;
     return span;
@@ -17,7 +18,7 @@ static struct layout_span overlap(const struct boot_badram *range,
 static uint64_t take(struct loader *loader, struct layout_span span) {
     EFI_PHYSICAL_ADDRESS address = span.begin;
     uint64_t pages = (span.end - span.begin) / PAGE_SIZE;
-    if (loader->memory_count == LOADER_MEMORY_MAX - BOOT_RANGE_MAX || span.begin == 0 ||
+    if (loader->memory_count == LOADER_MEMORY_MAX - BOOT_RANGE_MAX ||
         EFI_ERROR(
             loader->boot->AllocatePages(AllocateAddress, EfiUnusableMemory, pages, &address))) {
         return 0;
@@ -51,6 +52,11 @@ EFI_STATUS badram_take(struct loader *loader) {
     for (uint32_t i = 0; i < options->badram_count; i++) {
         const struct boot_badram *range = &options->badram[i];
         named += (range->end.value - range->begin.value) / PAGE_SIZE;
+        // A piece can only be had whole, so the map has to be as it is now.
+        EFI_STATUS status = map_read(loader);
+        if (EFI_ERROR(status)) {
+            return status;
+        }
         for (uint64_t at = 0; at < efi_map_count(&loader->map); at++) {
             struct efi_descriptor descriptor = efi_map_entry(&loader->map, at);
             struct layout_span span = overlap(range, &descriptor);

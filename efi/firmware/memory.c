@@ -115,6 +115,14 @@ void memory_release_all(struct loader *loader) {
     loader->log = (struct loader_log){0};
 }
 
+static uint64_t badram_bytes(const struct boot_options *options) {
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < options->badram_count; i++) {
+        bytes += options->badram[i].end.value - options->badram[i].begin.value;
+    }
+    return bytes;
+}
+
 EFI_STATUS memory_short(struct loader *loader, EFI_STATUS status, const char *what,
                         uint64_t bytes) {
     // Not on the stack, which may be small, and not from the firmware, which has nothing left.
@@ -137,8 +145,13 @@ EFI_STATUS memory_short(struct loader *loader, EFI_STATUS status, const char *wh
         return fail(loader, status, "not enough memory for %s: " U64 " KiB wanted", what,
                     (bytes + KIB - 1) / KIB);
     }
+    char bad[64] = "";
+    uint64_t bad_bytes = badram_bytes(&loader->options.boot);
+    if (bad_bytes != 0) {
+        format(bad, sizeof(bad), "; badram= names " U64 " KiB", bad_bytes / KIB);
+    }
     return fail(loader, status,
                 "not enough memory for %s: " U64 " KiB wanted in one piece, the firmware has " U64
-                " KiB free, the largest piece " U64 " KiB",
-                what, (bytes + KIB - 1) / KIB, free_bytes / KIB, largest / KIB);
+                " KiB free, the largest piece " U64 " KiB%s",
+                what, (bytes + KIB - 1) / KIB, free_bytes / KIB, largest / KIB, bad);
 }

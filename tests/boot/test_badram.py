@@ -76,6 +76,20 @@ def test_the_memory_test_finds_a_stuck_bit(uboot, tmp_path):
     sound(session)
 
 
+def test_bad_memory_from_the_first_byte_on(uboot):
+    """Where the firmware's first piece of free memory begins at 0: page 0 cannot be had, the rest is taken."""
+    session = uboot("badram=0-64M,60M-100M", memory="256M")
+    assert re.search(r"badram: 26624 pages named, 25\d\d\d of them taken while free", session.text)
+    assert account(session, "bad") > 99 << 20
+    sound(session)
+
+
+@pytest.mark.parametrize("ranges, named", [("0-256M", 262144), ("0-218M,219M-256M", 261120)])
+def test_all_of_it_is_bad(uboot, ranges, named):
+    session = uboot(f"badram={ranges}", memory="256M", prompt=False)
+    session.expect(rf"strata: error: not enough memory for .*; badram= names {named} KiB", 30)
+
+
 def test_the_memory_test_at_boot(uboot, tmp_path):
     """What badram= names is neither tested nor used; the bit is found in what remains, before anything is given out."""
     ram, address, bit = tmp_path / "ram", 0x3480ff8, 7

@@ -296,6 +296,14 @@ static void bad_memory_is_taken_first(void **state) {
     loader_reset(state);
     firmware_load_options("badram=0x3e00000-0x3f00000 kernel=none"); // given back on failure
     loader_expect_refusal(EFI_NOT_FOUND, "there is no such file");
+    loader_reset(state);
+    firmware_load_options("badram=17M-40M,30M-50M"); // the second begins within the first
+    assert_int_equal(firmware_run(), OUTCOME_JUMPED);
+    loader_expect_said("badram: 11008 pages named, 8448 of them taken while free");
+    loader_reset(state);
+    firmware_load_options("badram=0-4G");
+    loader_expect_refusal(EFI_OUT_OF_RESOURCES,
+                          " KiB; badram= names 4194304 KiB (Out of Resources");
 }
 
 int main(void) {
