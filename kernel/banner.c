@@ -12,6 +12,7 @@ void banner(struct text *out, const struct kernel *kernel) {
                 info->firmware_revision, info->uefi_revision >> 16,
                 (info->uefi_revision & 0xffff) / 10, info->secure_boot != 0 ? ", Secure Boot" : "");
     cpu_features_report(out, &kernel->cpu);
+    controls_report(out, &kernel->controls);
     text_printf(out, "kernel: at physical 0x%lx, mapped at 0x%lx, direct map at 0x%lx\n",
                 info->kernel_physical.value, info->kernel_virtual.value, info->direct_map.value);
     text_printf(out, "options: %s\n", info->options.text[0] != '\0' ? info->options.text : "none");

@@ -10,11 +10,12 @@
 #include <mm/report.h>
 #include <monitor/monitor.h>
 #include <paging/image.h>
+#include <paging/start.h>
 #include <panic.h>
 #include <string.h>
 #include <watch.h>
 
-_Noreturn void kernel_main(const struct boot_info *info, uint64_t entry_tsc);
+_Noreturn void kernel_start(const struct boot_info *info, uint64_t entry_tsc);
 
 // Nothing is known to be usable but the serial port.
 static _Noreturn void refuse_contract(const char *defect) {
@@ -27,8 +28,7 @@ static void find_boot_stack(const struct boot_info *info) {
     for (uint32_t i = 0; i < info->range_count && i < BOOT_RANGE_MAX; i++) {
         if (info->ranges[i].kind == BOOT_RANGE_STACK) {
             uint64_t begin = info->direct_map.value + info->ranges[i].begin.value;
-            strata.boot_stack =
-                (struct stack_range){begin, begin + info->ranges[i].pages * PAGE_SIZE};
+            strata.stack = (struct stack_range){begin, begin + info->ranges[i].pages * PAGE_SIZE};
         }
     }
 }
@@ -104,10 +104,28 @@ static void print_what_came_of_it(struct text *out) {
     text_puts(out, "\n");
 }
 
+// The rest of the boot, on the kernel's own tables and stack.
+static _Noreturn void kernel_main(void) {
+    const struct boot_options *options = &strata.info->options;
+    memory_reclaim(&strata);
+    if (options->memtest_passes != 0) {
+        memtest_run(strata.console, &strata, options->memtest_passes, paddr(0),
+                    memmap_ram_end(&strata.map));
+        phases_end(&strata.phases, "memtest");
+    }
+    memory_set_reserves(&strata);
+    print_what_came_of_it(strata.console);
+
+    monitor_execute_list(strata.console, options->run);
+    text_puts(strata.console, "Type help for the commands.\n");
+    monitor_loop(strata.console);
+}
+
 // Called by entry.S with the boot contract and the time stamp of the entry.
-_Noreturn void kernel_main(const struct boot_info *info, uint64_t entry_tsc) {
+_Noreturn void kernel_start(const struct boot_info *info, uint64_t entry_tsc) {
     bring_up(info, entry_tsc);
     cpu_features_read(&strata.cpu);
+    controls_enable(&strata.controls, &strata.cpu);
     phases_end(&strata.phases, "cpu");
     memory_init(&strata);
     watch_begin(&strata);
@@ -115,16 +133,12 @@ _Noreturn void kernel_main(const struct boot_info *info, uint64_t entry_tsc) {
     clock_calibrate(&strata.clock);
     phases_end(&strata.phases, "clock");
     print_what_was_found(strata.console);
-    memory_reclaim(&strata);
-    if (info->options.memtest_passes != 0) {
-        memtest_run(strata.console, &strata, info->options.memtest_passes, paddr(0),
-                    memmap_ram_end(&strata.map));
-        phases_end(&strata.phases, "memtest");
+    memory_reclaim_acpi(&strata);
+    struct stack_range stack;
+    if (paging_start(&strata, &stack)) {
+        phases_end(&strata.phases, "paging");
+        strata.stack = stack;
+        cpu_run_on_stack(stack.end, kernel_main);
     }
-    memory_set_reserves(&strata);
-    print_what_came_of_it(strata.console);
-
-    monitor_execute_list(strata.console, info->options.run);
-    text_puts(strata.console, "Type help for the commands.\n");
-    monitor_loop(strata.console);
+    kernel_main();
 }

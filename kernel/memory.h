@@ -2,8 +2,10 @@
 // Memory at boot: from the firmware's map to a page allocator, and then the memory that only the
 // boot needed.
 //
-//   memory_init      firmware map + claims -> regions -> boot allocator -> page allocator
-//   memory_reclaim   loader's, ACPI's and boot services' memory -> page allocator
+//   memory_init           firmware map + claims -> regions -> boot allocator -> page allocator
+//   memory_reclaim_acpi   ACPI's memory -> page allocator
+//   paging_start          (kernel/paging/) off the loader's tables and stack
+//   memory_reclaim        the loader's and boot services' memory -> page allocator
 //   memory_set_reserves
 #pragma once
 
@@ -13,9 +15,10 @@
 // cannot be done: without a page allocator there is nothing to go on with.
 void memory_init(struct kernel *kernel);
 
-// Gives back what the boot is done with, in the only right order, with a line in the log for each
-// kind. What others still need stays, with the reason. Panics when the free count does not rise by
+// Give back what the boot is done with, in the only right order, with a line in the log for each
+// kind. What others still need stays, with the reason. Panic when the free count does not rise by
 // exactly the pages given back.
+void memory_reclaim_acpi(struct kernel *kernel);
 void memory_reclaim(struct kernel *kernel);
 
 // Sets a part of what is free aside: below 16 MiB a quarter, at most 4 MiB; below 4 GiB a

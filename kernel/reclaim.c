@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Giving back what only the boot needed.
 //
-// The order matters. Loader memory first: the kernel stands on its own but for the ranges that the
-// loader named, which are MEMORY_KERNEL. ACPI memory after its tables were copied. Boot services'
-// memory last, when everything that the kernel wants to keep from it is known.
+// The order matters. ACPI memory after its tables were copied, and while the loader's tables still
+// map everything that the firmware may have put them in. Then, on the kernel's own page tables and
+// stack, loader memory: all but the ranges that are in use for good, which are MEMORY_KERNEL. Boot
+// services' memory last, when everything that the kernel wants to keep from it is known.
 //   I1  the free count rises by exactly the pages given back (less what the allocator took of them
 //       for its own structures)
 //   I2  a page that something needs is never given back (acpi_next_pin)
@@ -107,20 +108,46 @@ static void reclaim_class(struct kernel *kernel, enum memory_class class, const 
     }
 }
 
-static void reclaim_acpi(struct kernel *kernel) {
+void memory_reclaim_acpi(struct kernel *kernel) {
     char line[160];
     struct text_buffer summary;
     acpi_reclaim(&kernel->acpi, &kernel->pages);
     text_buffer_init(&summary, line, sizeof(line));
     acpi_summary(&summary.text, &kernel->acpi);
     port_log(PORT_INFO, "%s", line);
+    phases_end(&kernel->phases, "reclaim-acpi");
+}
+
+// What the loader made only for the way to here, and what was copied from it.
+static bool range_is_spent(uint32_t kind) {
+    return kind == BOOT_RANGE_PAGE_TABLES || kind == BOOT_RANGE_STACK || kind == BOOT_RANGE_TABLES;
+}
+
+// The named ranges are MEMORY_KERNEL; what is over becomes the loader's memory again, and goes back
+// with the rest of it.
+static void disown_spent_ranges(struct kernel *kernel) {
+    const struct boot_info *info = kernel->info;
+    for (uint32_t i = 0; i < info->range_count && i < BOOT_RANGE_MAX; i++) {
+        const struct boot_range *range = &info->ranges[i];
+        paddr_t end = paddr(range->begin.value + range->pages * PAGE_SIZE);
+        const struct memory_region *region = memmap_find(&kernel->map, range->begin);
+        if (range_is_spent(range->kind) && range->begin.value >= MIB && region != NULL &&
+            region->class == MEMORY_KERNEL && end.value <= region->end.value &&
+            !memmap_set_class(&kernel->map, range->begin, end, MEMORY_LOADER)) {
+            port_log(PORT_WARNING,
+                     "the map has no room to say that loader memory [0x%lx, 0x%lx) "
+                     "is free",
+                     range->begin.value, end.value);
+        }
+    }
 }
 
 void memory_reclaim(struct kernel *kernel) {
+    if (kernel->own_tables) {
+        disown_spent_ranges(kernel);
+    }
     reclaim_class(kernel, MEMORY_LOADER, "loader");
     phases_end(&kernel->phases, "reclaim-loader");
-    reclaim_acpi(kernel);
-    phases_end(&kernel->phases, "reclaim-acpi");
     reclaim_class(kernel, MEMORY_BOOTSVC, "boot services");
     phases_end(&kernel->phases, "reclaim-bootsvc");
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Which stack is which.
 #include <stacks.h>
+#include <string.h>
 
 static const char *const names[STACKS_MAX] = {"double-fault", "NMI", "machine-check", "kernel"};
 
 size_t stacks_list(const struct kernel *kernel, struct stack_range *ranges) {
-    segments_stacks(&kernel->segments, ranges);
-    ranges[IST_COUNT_ - 1] = kernel->boot_stack;
+    memcpy(ranges, kernel->segments.stacks, sizeof(kernel->segments.stacks));
+    ranges[IST_COUNT_ - 1] = kernel->stack;
     return STACKS_MAX;
 }
 

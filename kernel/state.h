@@ -7,11 +7,15 @@
 #include <devices/serial.h>
 #include <lib/backtrace.h>
 #include <log.h>
+#include <mm/ioremap.h>
+#include <mm/paging.h>
+#include <mm/space.h>
 #include <mm/watch.h>
 #include <paging/layout.h>
 #include <paging/walk.h>
 #include <phases.h>
 #include <strata/boot.h>
+#include <x86/control.h>
 #include <x86/features.h>
 #include <x86/segments.h>
 
@@ -23,9 +27,16 @@ struct kernel {
     struct log log;
     struct phases phases;
     struct segments segments;
-    struct stack_range boot_stack;
+    struct stack_range stack; // that all but the IST handlers run on
     struct cpu_features cpu;
+    struct controls controls;
     struct layout layout;
+    bool own_tables; // the kernel is off the loader's page tables and stack
+    struct page_tables tables;
+    struct vm_window vmalloc, mmio, stacks; // when the tables are
+    struct ioremap ioremap;
+    void *screen; // the framebuffer, write-combining; NULL: none
+    struct spaces spaces;
     uint64_t stray_interrupts;
     struct efi_map firmware_map;
     struct memmap map;

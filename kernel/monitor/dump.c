@@ -4,6 +4,7 @@
 #include <check.h>
 #include <mm/report.h>
 #include <monitor/dump.h>
+#include <paging/mappings.h>
 
 void dump_text(struct text *out, struct kernel *kernel) {
     struct ledger ledger;
@@ -50,6 +51,9 @@ void dump_json(struct text *out, struct kernel *kernel) {
     acpi_records(out, &kernel->acpi);
     record_buddy(out, &kernel->pages);
     record_ledger(out, &ledger);
+    controls_records(out, &kernel->controls);
+    layout_records(out, &kernel->layout);
+    mappings_records(out, kernel);
     phases_record(out, &kernel->phases);
     text_puts(out, "--- end ---\n");
 }

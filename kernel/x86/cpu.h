@@ -193,6 +193,19 @@ static inline void cpu_load_segments(const struct cpu_table *gdt, uint64_t code,
                      : "memory");
 }
 
+// Goes on in `function`, which does not come back, on another stack: as if it had been called
+// there by nobody.
+static inline _Noreturn void cpu_run_on_stack(uint64_t top, void (*function)(void)) {
+    __asm__ volatile("movq %0, %%rsp\n\t"
+                     "xorl %%ebp, %%ebp\n\t"
+                     "callq *%1\n\t"
+                     "ud2"
+                     :
+                     : "r"(top), "r"(function)
+                     : "memory");
+    __builtin_unreachable();
+}
+
 // The ways to go wrong that the monitor's `fault` command shows.
 static inline void cpu_breakpoint(void) {
     __asm__ volatile("int3");

@@ -14,7 +14,7 @@ kernel_entry:
     cld
     xorl %ebp, %ebp
     andq $-16, %rsp
-    call kernel_main
+    call kernel_start
 1:  hlt
     jmp 1b
     .size kernel_entry, . - kernel_entry

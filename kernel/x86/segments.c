@@ -15,12 +15,19 @@ extern const uint8_t trap_vectors[] __attribute__((visibility("hidden")));
 #define TSS_IST(number) (7 + 2 * (number))
 #define TSS_IO_MAP      25
 
-static void make_tss(struct segments *segments) {
+void segments_set_stacks(struct segments *segments, const struct stack_range *ranges) {
     for (unsigned ist = 1; ist < IST_COUNT_; ist++) {
-        uint64_t top = (uint64_t)(segments->stacks[ist - 1] + IST_STACK_BYTES);
-        segments->tss[TSS_IST(ist)] = (uint32_t)top;
-        segments->tss[TSS_IST(ist) + 1] = (uint32_t)(top >> 32);
+        segments->stacks[ist - 1] = ranges[ist - 1];
+        segments->tss[TSS_IST(ist)] = (uint32_t)ranges[ist - 1].end;
+        segments->tss[TSS_IST(ist) + 1] = (uint32_t)(ranges[ist - 1].end >> 32);
     }
+}
+
+static void make_tss(struct segments *segments) {
+    uint64_t begin = (uint64_t)segments->early_stack;
+    const struct stack_range early = {begin, begin + IST_STACK_BYTES};
+    const struct stack_range stacks[IST_COUNT_ - 1] = {early, early, early};
+    segments_set_stacks(segments, stacks);
     segments->tss[TSS_IO_MAP] = (uint32_t)sizeof(segments->tss) << 16; // beyond the limit: no map
 }
 
@@ -64,11 +71,4 @@ void segments_init(struct segments *segments) {
     const struct cpu_table idt = {sizeof(segments->idt) - 1, (uint64_t)segments->idt};
     cpu_load_segments(&gdt, SEGMENT_CODE, SEGMENT_DATA, SEGMENT_TSS);
     cpu_load_idt(&idt);
-}
-
-void segments_stacks(const struct segments *segments, struct stack_range *ranges) {
-    for (unsigned i = 0; i < IST_COUNT_ - 1; i++) {
-        uint64_t begin = (uint64_t)segments->stacks[i];
-        ranges[i] = (struct stack_range){begin, begin + IST_STACK_BYTES};
-    }
 }

@@ -17,9 +17,12 @@ enum { IST_NONE, IST_DOUBLE_FAULT, IST_NMI, IST_MACHINE_CHECK, IST_COUNT_ };
 
 #define IST_STACK_BYTES 8192
 
-// All that one CPU's segmentation stands on. Large: it holds the stacks.
+// All that one CPU's segmentation stands on.
 struct segments {
-    _Alignas(16) uint8_t stacks[IST_COUNT_ - 1][IST_STACK_BYTES];
+    // Until there are stacks with guard pages: one for all, for the first of these exceptions ends
+    // the boot.
+    _Alignas(16) uint8_t early_stack[IST_STACK_BYTES];
+    struct stack_range stacks[IST_COUNT_ - 1];
     uint64_t gdt[5];
     uint32_t tss[26]; // 64-bit TSS, without an I/O map
     struct {
@@ -30,5 +33,6 @@ struct segments {
 // Loads all three; the firmware's are left behind. After it every exception reaches trap_handle.
 void segments_init(struct segments *segments);
 
-// The IST stacks, for backtraces: stores IST_COUNT_ - 1 ranges.
-void segments_stacks(const struct segments *segments, struct stack_range *ranges);
+// Gives double faults, NMIs and machine checks each a stack of its own: IST_COUNT_ - 1 ranges, in
+// this order.
+void segments_set_stacks(struct segments *segments, const struct stack_range *ranges);
