@@ -21,11 +21,11 @@ static const char *check_leaf(const struct page_tables *tables, uint64_t entry, 
                               unsigned level) {
     uint64_t flat = entry_flat(entry, level);
     bool executes = tables->format.no_execute && (flat & ENTRY_NO_EXECUTE) == 0;
-    if ((entry & reserved_bits(tables, level)) != 0) {
-        return "an entry has reserved bits set";
-    }
     if (level > (tables->format.gib_pages ? 2u : 1u)) {
         return "a page is larger than the CPU knows";
+    }
+    if ((entry & reserved_bits(tables, level)) != 0) {
+        return "an entry has reserved bits set";
     }
     if (level > 0 && (flat & ENTRY_SMALL) != 0) {
         return "a page that must be small is large";

@@ -20,6 +20,7 @@ struct mapping {
     unsigned large; // highest level that may be a page
     struct spares spares;
     uint64_t missing; // tables
+    bool drops_idle;  // the empty table that is kept is in the range, and in the way
     struct tlb_batch *batch;
 };
 
@@ -34,6 +35,22 @@ static bool fits(const struct mapping *mapping, uint64_t page, uint64_t next, un
            (frame_for(mapping, page) & (level_pages(level) - 1)) == 0;
 }
 
+// Whether the table that `entry`, which spans `page`, points to goes with the empty one.
+static bool is_void(const struct page_tables *tables, uint64_t entry, uint64_t page,
+                    unsigned level) {
+    bool stays = level == root_level(tables) && root_entry_stays(tables, page);
+    if (stays || ((page ^ tables->idle) & ~(level_pages(level) - 1)) != 0) {
+        return false;
+    }
+    for (; level > 1 && entry_count(entry) == 1; level--) {
+        entry = entry_read(&entry_table(entry)[level_index(tables->idle, level - 1)]);
+        if (!entry_is_table(entry)) {
+            return false;
+        }
+    }
+    return level == 1 && entry_count(entry) == 0;
+}
+
 // Counts the missing tables below `table`, NULL if that is missing too.
 static enum tables_status plan(struct mapping *mapping, const uint64_t *table, unsigned level,
                                uint64_t page, uint64_t end) {
@@ -43,7 +60,9 @@ static enum tables_status plan(struct mapping *mapping, const uint64_t *table, u
         if (entry_is_leaf(entry, level)) {
             return TABLES_MAPPED;
         }
-        if (entry_is_present(entry)) {
+        bool goes = mapping->drops_idle && entry_is_present(entry) &&
+                    is_void(mapping->tables, entry, page, level);
+        if (entry_is_present(entry) && !goes) {
             enum tables_status status = plan(mapping, entry_table(entry), level - 1, page, next);
             if (status != TABLES_OK) {
                 return status;
@@ -98,20 +117,19 @@ static enum tables_status map_slow(struct mapping *mapping, uint64_t pages) {
     unsigned root = root_level(tables);
     uint64_t first = mapping->first, end = first + pages;
     mapping->missing = 0;
+    mapping->drops_idle = pages >= level_pages(1) && idle_is_in(tables, first, end);
     enum tables_status status = plan(mapping, root_table(tables), root, first, end);
     if (status != TABLES_OK) {
         return status;
     }
-    if (idle_is_in(tables, first, end) && pages >= level_pages(1)) {
-        // An empty table must not stand in a large page's way.
-        idle_drop(tables, mapping->batch);
-        mapping->missing = 0;
-        plan(mapping, root_table(tables), root, first, end);
-    }
     if (!spares_take(tables, &mapping->spares, mapping->missing)) {
         return TABLES_NO_MEMORY;
     }
+    if (mapping->drops_idle) {
+        idle_drop(tables, mapping->batch);
+    }
     commit(mapping, root_table(tables), root, first, end);
+    ASSERT(mapping->spares.head == 0);
     return TABLES_OK;
 }
 

@@ -378,9 +378,13 @@ static uint64_t environment(const char *name, uint64_t otherwise) {
     return value != NULL ? strtoull(value, NULL, 0) : otherwise;
 }
 
-static void run(uint64_t steps) {
+static void begin(uint64_t steps) {
     seed = environment("STRATA_SEED", 0x9e3779b97f4a7c15);
     print_message("seed 0x%lx, %lu steps\n", seed, steps);
+}
+
+static void run(uint64_t steps) {
+    begin(steps);
     for (uint64_t step = 0; step < steps; step++) {
         if (step % WORLD_STEPS == 0) {
             if (step != 0) {
@@ -413,10 +417,41 @@ static void cpus_see_what_the_dictionary_says(void **state) {
     run(environment("STRATA_STEPS", 100000));
 }
 
+// The model is worth as much as what it finds: whoever flushes too little, too late or on one CPU
+// is caught within so many operations.
+static void wrong_flushes_are_caught(void **state) {
+    (void)state;
+    static const char *const names[TLB_DEFECTS_] = {
+        [TLB_DROPPED] = "a flush in 16 dropped",
+        [TLB_LATE] = "tables freed before the flush",
+        [TLB_ONE_CPU] = "one CPU flushed",
+        [TLB_UPPER_FORGOTTEN] = "paging-structure caches left",
+        [TLB_GLOBAL_KEPT] = "global entries left",
+        [TLB_SHORT] = "ranges a page short",
+    };
+    with_model = true;
+    begin(WORLD_STEPS);
+    for (unsigned defect = TLB_DROPPED; defect < TLB_DEFECTS_; defect++) {
+        create_world();
+        model.defect = defect;
+        uint64_t step = 0;
+        while (model.failure == NULL && step < WORLD_STEPS) {
+            random_operation();
+            random_accesses();
+            step++;
+        }
+        print_message("%s: after %lu operations, %s\n", names[defect], step,
+                      model.failure != NULL ? model.failure : "nothing");
+        assert_non_null(model.failure);
+        destroy_world();
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(operations_agree_with_the_dictionary),
         cmocka_unit_test(cpus_see_what_the_dictionary_says),
+        cmocka_unit_test(wrong_flushes_are_caught),
     };
     return cmocka_run_group_tests_name("page_tables_random", tests, NULL, NULL);
 }
