@@ -103,10 +103,10 @@ static bool take_frames(struct section *section, const struct search *search, st
                         struct taken *taken) {
     taken->run_count = 0;
     if (bounds.limit == SECTION_FRAMES) {
-        taken->run_count = section_take_frames(section, search->max, bounds.floor, taken->runs);
+        taken->run_count = section_take_frames(section, search->min, bounds.floor, taken->runs);
     } else {
         struct frame_run *run = taken->runs;
-        while (taken->run_count < search->max && section_take(section, 0, bounds, &run->first)) {
+        while (taken->run_count < search->min && section_take(section, 0, bounds, &run->first)) {
             run++->count = 1;
             taken->run_count++;
         }
@@ -122,7 +122,7 @@ static bool take_split(struct section *section, const struct search *search, str
         return false;
     }
     taken->states = section->state;
-    if (search->max > 1) {
+    if (search->min > 1) {
         return take_frames(section, search, bounds, taken);
     }
     if (!section_take(section, search->order, bounds, &taken->runs[0].first)) {
@@ -206,15 +206,16 @@ static bool take_from_zone(struct page_allocator *allocator, const struct search
 static bool take_within_reserves(struct page_allocator *allocator, const struct search *search,
                                  struct zone zone, uint64_t top, struct taken *taken) {
     uint64_t size = UINT64_C(1) << search->order;
-    if (page_reserves_allow(allocator, top, search->max * size, search->limit, search->atomic)) {
+    uint64_t most = search->min == 1 ? size : search->min + (UINT64_C(1) << SECTION_PART_ORDER);
+    if (page_reserves_allow(allocator, top, most, search->limit, search->atomic)) {
         return take_from_zone(allocator, search, zone, taken);
     }
-    if (search->max == 1 ||
+    if (search->min == 1 ||
         !page_reserves_allow(allocator, top, size, search->limit, search->atomic)) {
         return false;
     }
     struct search one = *search;
-    one.max = 1;
+    one.min = 1;
     taken->run_count = 1;
     taken->runs[0].count = 1;
     return take_from_zone(allocator, &one, zone, taken);

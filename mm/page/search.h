@@ -7,7 +7,7 @@
 // A request. Blocks end at or below frame `limit`; each is marked with `state`.
 struct search {
     unsigned order;
-    unsigned max; // blocks wanted: more than one for order 0 only
+    unsigned min; // blocks wanted: more than one for order 0 only, and then there may be more
     uint8_t state;
     bool atomic; // may use the atomic reserve
     uint64_t limit;
@@ -44,6 +44,6 @@ struct taken {
     struct frame_run runs[PAGE_STACK_BATCH];
 };
 
-// Takes up to `search->max` blocks of one section. False when there is no such block. Does not
+// Takes one block of one section, or a batch of frames (section_take_frames). False when there is no such block. Does not
 // count owners.
 bool page_take(struct page_allocator *allocator, const struct search *search, struct taken *taken);

@@ -200,28 +200,25 @@ static unsigned take_from_word(struct bitmap *bitmap, uint32_t word, unsigned ma
     return count;
 }
 
-unsigned section_take_frames(struct section *section, unsigned max, uint32_t floor,
+unsigned section_take_frames(struct section *section, unsigned min, uint32_t floor,
                              struct frame_run *runs) {
     struct bitmap *bitmap = section->bitmap;
     unsigned count = 0, run_count = 0;
-    // What an order leaves behind when it is taken apart is of lower order: begin again below.
-    for (unsigned order = 0; order < BITMAP_ORDERS && count < max;) {
+    for (unsigned order = 0; order < BITMAP_ORDERS && count < min;) {
         if ((bitmap->orders >> order & 1) == 0 || bitmap_last(bitmap, order) < floor >> order) {
             order++;
             continue;
         }
         uint32_t block = bitmap_last(bitmap, order);
         if (order == 0) {
-            unsigned taken = take_from_word(bitmap, block / 64, max - count, runs + run_count);
+            unsigned taken = take_from_word(bitmap, block / 64, min - count, runs + run_count);
             count += taken;
             run_count += taken;
             continue;
         }
-        unsigned fits = 31u - (unsigned)__builtin_clz(max - count);
-        unsigned part = order < fits ? order : fits;
+        unsigned part = order < SECTION_PART_ORDER ? order : SECTION_PART_ORDER;
         runs[run_count++] = take_upper(bitmap, block, order, part);
         count += 1u << part;
-        order = part < order ? 0 : order;
     }
     section_add_free(section, -count);
     return run_count;

@@ -130,11 +130,15 @@ struct frame_run {
     uint32_t first, count;
 };
 
-// Takes up to `max` single frames of a SPLIT section from `floor` (a multiple of 2 MiB) on, the
-// smallest free blocks first and of these the highest, whole words of the bitmap at a time. Stores
-// them as runs, `max` of them at worst, and returns how many. Does not touch state bytes.
-// O(blocks taken).
-unsigned section_take_frames(struct section *section, unsigned max, uint32_t floor,
+// Blocks up to this order are taken as frames in one piece, larger ones in pieces of this order.
+#define SECTION_PART_ORDER 6
+
+// Takes at least `min` single frames of a SPLIT section from `floor` (a multiple of 2 MiB) on, and
+// less than `min` + 64; all that there are when there are fewer. The smallest free blocks come
+// first and of these the highest; none is split that is no larger than 64 frames, so that a row of
+// requests does not drag the remains of a block along. Stores them as runs, `min` of them at worst,
+// and returns how many runs. Does not touch state bytes.  O(blocks taken).
+unsigned section_take_frames(struct section *section, unsigned min, uint32_t floor,
                              struct frame_run *runs);
 
 // Makes 2^order frames from `frame` free, merging with free buddies. They are not free. Does not

@@ -35,7 +35,7 @@ static bool alloc_from_sections(struct page_allocator *allocator, unsigned order
                                 enum page_owner owner, bool atomic, pfn_t *out) {
     struct search search = {
         .order = order,
-        .max = 1,
+        .min = 1,
         .atomic = atomic,
         .state = state_of(order, owner),
         .limit = ceiling.value >> PAGE_SHIFT,

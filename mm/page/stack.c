@@ -11,6 +11,8 @@
 #include <string.h>
 
 // How many blocks of each order a CPU keeps: 1 MiB at most, but four of the largest.
+_Static_assert(PAGE_STACK_BATCH + (1u << SECTION_PART_ORDER) <= PAGE_STACK_FRAMES, "a refill fits");
+
 static const uint8_t capacities[PAGE_STACK_ORDERS] = {
     PAGE_STACK_FRAMES, 32, 32, 32, 16, 8, 4, 4, 4, 4,
 };
@@ -34,7 +36,7 @@ void page_stacks_init(struct page_cpu *cpu) {
 // Fills an empty stack whose gate is held. What was found first is popped first.
 static void refill(struct page_allocator *allocator, struct page_cpu *cpu) {
     struct search search = {
-        .max = PAGE_STACK_BATCH, .state = STATE_CACHED, .limit = UINT64_MAX >> PAGE_SHIFT};
+        .min = PAGE_STACK_BATCH, .state = STATE_CACHED, .limit = UINT64_MAX >> PAGE_SHIFT};
     struct taken taken;
     if (!page_take(allocator, &search, &taken)) {
         return;
