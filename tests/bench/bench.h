@@ -125,6 +125,7 @@ extern bool machine_huge_pages; // map with 2 MiB pages where the host has them,
 void machine_pin(unsigned cpu); // this thread, for good
 void machine_cpus(unsigned cpus[2]);
 const char *machine_name(void);
+double machine_lock_ns(void); // a spin lock that nobody else wants, taken and released
 void *machine_map(uint64_t bytes);
 void machine_unmap(void *memory, uint64_t bytes);
 void machine_advise(void *memory, uint64_t bytes);

@@ -2,6 +2,7 @@
 // The machine that measures: pinning, and memory for arenas and metadata.
 #include "bench.h"
 
+#include <mm/lock.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
@@ -19,6 +20,16 @@ void machine_pin(unsigned cpu) {
         fprintf(stderr, "cannot run on CPU %u only\n", cpu);
         exit(2);
     }
+}
+
+double machine_lock_ns(void) {
+    enum { ROUNDS = 1 << 20 };
+    static struct lock lock;
+    double begin = cpu_ns();
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        lock_release(&lock, lock_acquire(&lock));
+    }
+    return (cpu_ns() - begin) / ROUNDS;
 }
 
 // The two highest CPUs that this program may use; twice the same when there is only one.

@@ -184,6 +184,7 @@ int main(int count, char **words) {
     results.repeats = options.repeats;
     results.quick = options.quick;
     results.arena_gib = (double)arena / (double)(UINT64_C(1) << 30);
+    results.lock_ns = machine_lock_ns();
     run_all(&results, &options, &workload);
     workload_destroy(&workload);
     results_sort(&results);

@@ -36,6 +36,7 @@ struct results {
     unsigned counts[ROW_COUNT_]; // of each row; 0: not measured
     bool quick;
     double arena_gib;
+    double lock_ns;                                            // machine_lock_ns
     double values[ROW_COUNT_][CONTESTANT_COUNT_][REPEATS_MAX]; // sorted by results_sort
 };
 
