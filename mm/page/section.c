@@ -232,6 +232,16 @@ void section_put(struct section *section, uint32_t frame, unsigned order) {
         return;
     }
     uint32_t block = frame >> order;
+    if (order == 0) { // most of all frees, and half of these end here
+        uint64_t *word = &bitmap->word[block >> 6], buddy = UINT64_C(1) << ((block ^ 1) & 63);
+        if ((*word & buddy) == 0) {
+            bitmap_set(bitmap, 0, block);
+            return;
+        }
+        bitmap_clear(bitmap, 0, block ^ 1);
+        block >>= 1;
+        order = 1;
+    }
     while (order < LAST_ORDER && bitmap_test(bitmap, order, block ^ 1)) {
         bitmap_clear(bitmap, order, block ^ 1);
         block >>= 1;
