@@ -15,7 +15,7 @@
 // block, of reserved memory or of no memory is caught always. A section that is wholly free or
 // wholly absent has no metadata at all.
 //
-// In front of the sections stand, for each CPU, a stack of single frames and a small one of 2 MiB
+// In front of the sections stands, for each CPU and each order up to 2 MiB, a small stack of
 // blocks: allocating is a pop and freeing a push, without a lock and without disabling interrupts.
 // An interrupt that finds its CPU's stack in use goes to the sections itself.
 //
