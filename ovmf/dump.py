@@ -12,8 +12,12 @@ from pathlib import Path
 
 from machine import Unusable
 from records import Dump, extract, judge, Defect
-from run import attach_volume, from_environment, keep_map
-from session import Failure, Session, start_from_uboot
+from run import attach_volume, from_environment, keep_map, number
+from session import BOOTED, Failure, Session, start_from_uboot
+
+
+# An error with the firmware's status behind it is the loader's last word.
+LOADER_GAVE_UP = r"^strata: error: .* \([A-Z][A-Za-z ]+, \d+\)$|^strata: cannot start: .*$"
 
 
 def boot(machine, build, timeout):
@@ -24,6 +28,10 @@ def boot(machine, build, timeout):
         with Session(machine, build / "dump/dump.serial", timeout, on_text=show) as session:
             if machine.firmware == "uboot":
                 start_from_uboot(session)
+            refusal = session.expect(rf"{LOADER_GAVE_UP}|^{BOOTED}$", timeout)[0]
+            if refusal != BOOTED:
+                return session.text, [f"the loader gave up: {refusal}"]
+            session.booted = True
             session.prompt(timeout)
             session.command("check")
             session.on_text = None  # records are for programs
@@ -36,8 +44,9 @@ def boot(machine, build, timeout):
 
 
 def main(build):
-    timeout = float(os.environ.get("TIMEOUT") or 180)
+    timeout = number("TIMEOUT", 180, float, 1)
     machine = from_environment()
+    machine.command()  # what is wrong with it is said before anything is made
     attach_volume(machine, build, os.environ.get("ARGS", ""), build / "dump")
     text, wrong = boot(machine, build, timeout)
     keep_map(machine, build / "dump")
@@ -47,7 +56,7 @@ def main(build):
         (build / "dump.jsonl").write_text("".join(f"{line}\n" for line, _ in records))
     except Defect:
         (build / "dump.jsonl").unlink(missing_ok=True)
-    wrong += judge(text)
+    wrong = wrong or judge(text)
     print()
     if wrong:
         print("\n".join(f"dump: {sentence}" for sentence in wrong))

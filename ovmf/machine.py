@@ -7,6 +7,7 @@ Nothing here runs anything. `make run`, `make dump` and the boot tests all descr
 import dataclasses
 import os
 import re
+import shutil
 from pathlib import Path
 
 QEMU = os.environ.get("QEMU") or "qemu-system-x86_64"
@@ -39,9 +40,10 @@ class Unusable(Exception):
 def parse_size(text):
     """Bytes in "256M", "4G", "1T"; a bare number counts MiB, as QEMU has it."""
     match = re.fullmatch(r"(\d+)([KMGT]?)", text.strip().upper())
-    if not match or int(match[1]) == 0:
-        raise Unusable(f"MEM={text}: expected a number with K, M, G or T, such as 256M or 4G")
-    return int(match[1]) << {"K": 10, "M": 20, "": 20, "G": 30, "T": 40}[match[2]]
+    size = int(match[1]) << {"K": 10, "M": 20, "": 20, "G": 30, "T": 40}[match[2]] if match else 0
+    if not 1 << 20 <= size <= 1 << 48:
+        raise Unusable(f"MEM={text}: expected a number with K, M, G or T, from 1M to 256T, such as 256M or 4G")
+    return size
 
 
 def find_firmware(name):
@@ -85,6 +87,10 @@ class Machine:
 
     def command(self):
         """QEMU's arguments but for where serial port and monitor go."""
+        if shutil.which(QEMU) is None:
+            raise Unusable(f"no {QEMU}: install qemu-system-x86 (`make deps`), or name it with QEMU=")
+        if not re.fullmatch(r"(\d+|\w+=\d+)(,\w+=\d+)*", self.cpus) or self.cpus.startswith("0"):
+            raise Unusable(f"CPUS={self.cpus}: expected a number, or as QEMU's -smp has it: 4,sockets=2")
         check_choice("MACHINE", self.machine, MACHINES)
         check_choice("DISK", self.disk, DISKS)
         return [QEMU, "-nodefaults", "-no-reboot", "-accel", self.accel,
@@ -100,6 +106,8 @@ class Machine:
         # is a need, for a host may be set up to refuse it (vm.overcommit_memory=2).
         size = parse_size(self.memory)
         nodes = max(self.numa, 1)
+        if size % (nodes << 20):
+            raise Unusable(f"NUMA={nodes}: {self.memory} cannot be shared out evenly in whole MiB")
         reserve = ",reserve=off" if size > 2 << 30 else ""
         args = ["-m", f"{size >> 20}M"]
         if self.memory_file is not None:

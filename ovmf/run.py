@@ -22,6 +22,27 @@ KERNEL_ADDRESS = 0xFFFFFFFF80000000  # where it runs without kaslr (efi/handover
 GDB_PORT = 1234
 
 
+def number(name, default, kind=int, least=0):
+    """A number in the environment."""
+    text = os.environ.get(name) or str(default)
+    try:
+        value = kind(text)
+    except ValueError:
+        value = least - 1
+    if not least <= value < 1e9:  # not for NaN either
+        raise Unusable(f"{name}={text}: expected a number{f' from {least} on' if least else ''}")
+    return value
+
+
+def words(name):
+    """Arguments in the environment, quoted as for a shell."""
+    text = os.environ.get(name) or ""
+    try:
+        return shlex.split(text)
+    except ValueError as why:
+        raise Unusable(f"{name}={text}: {str(why).lower()}") from None
+
+
 def from_environment():
     """The machine that the environment asks for, without its disk."""
     want = os.environ.get
@@ -35,9 +56,9 @@ def from_environment():
         disk=want("DISK") or "virtio",
         accel=want("ACCEL") or "tcg",
         cpu=want("CPU") or "max",
-        numa=int(want("NUMA") or 0),
+        numa=number("NUMA", 0),
         screen=bool(want("SCREEN")),
-        extra=shlex.split(want("QEMU_ARGS") or ""),
+        extra=words("QEMU_ARGS"),
     )
 
 

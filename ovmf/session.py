@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 
 PROMPT = "strata> "
+STOPPED = re.compile(r"^stopped\.$", re.MULTILINE)  # the last line of a kernel that panicked
 BOOTED = "Type help for the commands."  # what stands before the first prompt that waits for somebody
 ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\x1b[()][0-9A-B]|\x1bc|\r")
 
@@ -113,7 +114,8 @@ class Session:
         return bool(data)
 
     def expect(self, pattern, timeout=60):
-        """Waits until `pattern` (a regular expression) appears after what was matched before; returns the match."""
+        """Waits until `pattern` (a regular expression) appears after what was matched before; returns the match. A
+        machine that ended, or a kernel that stopped, will say nothing more: that is not waited out."""
         regex = re.compile(pattern, re.MULTILINE)
         until = min(time.monotonic() + timeout, self.deadline)
         while True:
@@ -121,6 +123,8 @@ class Session:
             if match:
                 self.position = match.end()
                 return match
+            if STOPPED.search(self.text, self.position):
+                raise Failure(f"the kernel stopped before {pattern!r}; the end of what it said:\n{self.tail()}")
             left = until - time.monotonic()
             if left <= 0:
                 raise Failure(f"no {pattern!r} within {timeout} s; the end of what it said:\n{self.tail()}")

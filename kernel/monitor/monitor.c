@@ -59,6 +59,10 @@ static const struct monitor_command *nearest_command(const char *name) {
 static void print_help(struct text *out, const struct monitor_command *command) {
     size_t width = strlen(command->name) + 1 + strlen(command->arguments);
     text_printf(out, "  %s %s", command->name, command->arguments);
+    if (width > 32) {
+        text_puts(out, "\n  ");
+        width = 0;
+    }
     for (; width < 32; width++) {
         text_puts(out, " ");
     }

@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = Path(os.environ.get("STRATA_BUILD", ROOT / "build")) / "host/strata-map"
 MAPS = ROOT / "tests/maps"
+SAMPLE = MAPS / "made-unsorted.txt"
 
 EDK2 = """\
 Type       Start            End              # Pages          Attributes
@@ -169,3 +170,13 @@ def test_help_version_and_wrong_options(tmp_path):
     assert result.stderr.endswith("strata-map --help shows what can be typed\n")
     result = run(tmp_path)
     assert (result.returncode, result.stderr) == (2, f"{tmp_path}: Is a directory\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], [SAMPLE]])
+def test_a_full_disk_is_noticed(arguments):
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([TOOL, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+                                check=False)
+    assert result.returncode == 3
+    assert result.stderr.startswith("strata-map: the output could not be written") and result.stderr.count("\n") == 1

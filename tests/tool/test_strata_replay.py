@@ -12,6 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 TOOL = Path(os.environ.get("STRATA_BUILD", ROOT / "build")) / "host/strata-replay"
 PAGE = 4096
+SAMPLE = ROOT / "tests/fuzz/corpus/replay/good.json"
 ANYWHERE = hex((1 << 64) - 1)
 
 
@@ -211,3 +212,13 @@ def test_options():
         result = run("", *arguments)
         assert result.returncode == 2
         assert result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], [SAMPLE]])
+def test_a_full_disk_is_noticed(arguments):
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([TOOL, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, timeout=60,
+                                check=False)
+    assert result.returncode == 3
+    assert result.stderr.startswith("strata-replay: the output could not be written") and result.stderr.count("\n") == 1

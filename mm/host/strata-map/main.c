@@ -8,13 +8,14 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <host/output.h>
 #include <mm/report.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum exit_status { EXIT_FINE, EXIT_BROKEN, EXIT_WRONG_INPUT };
+enum exit_status { EXIT_FINE, EXIT_BROKEN, EXIT_WRONG_INPUT, EXIT_NO_OUTPUT };
 
 enum output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_PLAIN };
 
@@ -47,7 +48,8 @@ static const char help[] =
     "  {\"record\":\"efi\",...}                                    Strata: dump json\n"
     "or be a list of lines \"7 0x0 160 0xf\" and remarks \"# ...\" (\\strata\\map.txt).\n"
     "\n"
-    "Exit status: 0; 1 when a check fails or no page allocator can be built; 2 for wrong input.\n";
+    "Exit status: 0; 1 when a check fails or no page allocator can be built; 2 for wrong input; 3\n"
+    "when the output cannot be written.\n";
 
 static void write_stdout(struct text *self, const char *bytes, size_t count) {
     (void)self;
@@ -279,7 +281,7 @@ static bool parse_options(int argc, char **argv, struct settings *settings,
     return true;
 }
 
-int main(int argc, char **argv) {
+static int run(int argc, char **argv) {
     struct settings settings = {0};
     enum exit_status status;
     if (!parse_options(argc, argv, &settings, &status)) {
@@ -298,4 +300,8 @@ int main(int argc, char **argv) {
         status = one > status ? one : status;
     }
     return (int)status;
+}
+
+int main(int argc, char **argv) {
+    return output_end("strata-map", run(argc, argv), EXIT_NO_OUTPUT);
 }

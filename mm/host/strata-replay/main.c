@@ -9,10 +9,11 @@
 #include <errno.h>
 #include <getopt.h>
 #include <host/host.h>
+#include <host/output.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum exit_status { EXIT_FINE, EXIT_BAD, EXIT_WRONG_INPUT };
+enum exit_status { EXIT_FINE, EXIT_BAD, EXIT_WRONG_INPUT, EXIT_NO_OUTPUT };
 
 struct settings {
     uint64_t check_every;
@@ -36,7 +37,8 @@ static const char help[] =
     "when\n"
     "the recording is whole and of one CPU.\n"
     "\n"
-    "Exit status: 0; 1 for a bad event or a broken invariant; 2 for input that is no recording.\n";
+    "Exit status: 0; 1 for a bad event or a broken invariant; 2 for input that is no recording;\n"
+    "3 when the output cannot be written.\n";
 
 static int say_bad(const char *name, const struct replay_event *event, const char *expected,
                    const char *found) {
@@ -181,7 +183,7 @@ static int read_options(int count, char **words, struct settings *settings) {
     return -1;
 }
 
-int main(int count, char **words) {
+static int start(int count, char **words) {
     struct settings settings = {.check_every = 1};
     int status = read_options(count, words, &settings);
     if (status >= 0) {
@@ -192,4 +194,8 @@ int main(int count, char **words) {
         return EXIT_WRONG_INPUT;
     }
     return run_file(optind < count ? words[optind] : "-", &settings);
+}
+
+int main(int count, char **words) {
+    return output_end("strata-replay", start(count, words), EXIT_NO_OUTPUT);
 }
