@@ -7,6 +7,7 @@
 #include <memtest.h>
 #include <mm/port.h>
 #include <mm/report.h>
+#include <paging/start.h>
 
 #define LINES_MAX 20 // of one command about frames in use
 
@@ -102,5 +103,6 @@ void badram_retire(struct text *out, struct kernel *kernel, pfn_t begin, pfn_t e
     if (lines > LINES_MAX) {
         text_printf(out, "… and %lu more ranges\n", lines - LINES_MAX);
     }
+    paging_unmap_retired(kernel);
     text_printf(out, "pages retired for good: %lu, not retired: %lu\n", retired, left);
 }

@@ -3,10 +3,22 @@
 #include <check.h>
 #include <mm/ledger.h>
 
+static const char *address_space_broken(struct kernel *kernel) {
+    const char *broken = tables_check(&kernel->tables);
+    struct vm_window *const windows[] = {&kernel->vmalloc, &kernel->mmio, &kernel->stacks};
+    for (size_t i = 0; broken == NULL && i < sizeof(windows) / sizeof(windows[0]); i++) {
+        broken = vm_window_check(windows[i]);
+    }
+    return broken;
+}
+
 const char *kernel_broken(struct kernel *kernel) {
     const char *broken = memmap_check(&kernel->map);
     if (broken == NULL) {
         broken = page_check(&kernel->pages);
+    }
+    if (broken == NULL && kernel->own_tables) {
+        broken = address_space_broken(kernel);
     }
     if (broken != NULL) {
         return broken;

@@ -9,6 +9,7 @@
 #include <memtest.h>
 #include <mm/report.h>
 #include <monitor/monitor.h>
+#include <paging/audit.h>
 #include <paging/image.h>
 #include <paging/start.h>
 #include <panic.h>
@@ -97,6 +98,7 @@ static void print_what_came_of_it(struct text *out) {
     report_ledger(out, &ledger);
     phases_end(&strata.phases, "print-buddy");
     text_puts(out, "\n");
+    audit_print(out, &strata);
     kernel_check(out, &strata);
     phases_end(&strata.phases, "check");
     text_puts(out, "\n");

@@ -7,6 +7,7 @@
 #include <memtest.h>
 #include <mm/memtest.h>
 #include <mm/port.h>
+#include <paging/start.h>
 
 #define RUN_MAX 1024 // far more than there are after a boot
 #define BAD_MAX 512
@@ -137,6 +138,9 @@ void memtest_run(struct text *out, struct kernel *kernel, unsigned passes, paddr
         text_printf(out, ", runs: %lu, seed: 0x%lx; Ctrl-C ends it\n", test.run_count, seed);
         totals.stopped = !run_part(out, kernel);
         finish_part(kernel, &totals);
+    }
+    if (totals.bad_pages != 0) {
+        paging_unmap_retired(kernel);
     }
     log_totals(&totals);
 }

@@ -82,6 +82,20 @@ static void add_census(struct ledger *ledger, const struct page_census *census) 
     }
 }
 
+// The image, structures, tables and stacks; not what is held for others.
+static uint64_t own_bytes(const struct ledger *ledger) {
+    static const enum page_owner others[] = {PAGE_OWNER_USER, PAGE_OWNER_DMA, PAGE_OWNER_MONITOR,
+                                             PAGE_OWNER_TEST};
+    uint64_t bytes = ledger->bytes[ACCOUNT_KERNEL_IMAGE] + ledger->bytes[ACCOUNT_PAGE_METADATA];
+    for (unsigned owner = 0; owner < PAGE_OWNER_COUNT_; owner++) {
+        bytes += ledger->bytes[ACCOUNT_OWNER_FIRST + owner];
+    }
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        bytes -= ledger->bytes[ACCOUNT_OWNER_FIRST + others[i]];
+    }
+    return bytes;
+}
+
 // Counters that are kept on the way, against what was counted.
 static const char *find_mismatch(const struct ledger *ledger, const struct memmap *map,
                                  struct page_allocator *allocator) {
@@ -108,6 +122,7 @@ void ledger_compute(struct ledger *ledger, const struct memmap *map,
     ledger->described = ledger->total + ledger->not_ram;
     ledger->left = ledger->total - ledger->bytes[ACCOUNT_NVS] - ledger->bytes[ACCOUNT_RUNTIME] -
                    ledger->bytes[ACCOUNT_UNACCEPTED];
+    ledger->own = own_bytes(ledger);
     ledger->unaccounted = (int64_t)ledger->total;
     for (unsigned i = 0; i < ACCOUNT_COUNT_; i++) {
         ledger->unaccounted -= (int64_t)ledger->bytes[i];

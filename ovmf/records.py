@@ -6,6 +6,7 @@ import re
 
 BEGIN, END = "--- strata json ---", "--- end ---"
 PAGE = 4096
+LOADERS_TABLES = "the kernel stays on the loader's page tables"  # it has said why
 ORDERS = 19
 # Types of the UEFI memory map: the loader's, boot services', conventional, ACPI reclaim.
 LEFT_BY_FIRMWARE = (1, 2, 3, 4, 7, 9)
@@ -72,7 +73,7 @@ class Dump:
 
     def defects(self):
         """Every sentence that does not hold."""
-        return [*self._region_defects(), *self._ledger_defects(), *self._buddy_defects(), *self._acpi_defects()]
+        return [*self._region_defects(), *self._ledger_defects(), *self._buddy_defects(), *self._acpi_defects(), *self._audit_defects()]
 
     def _region_defects(self):
         reached, total = 0, 0
@@ -88,7 +89,7 @@ class Dump:
 
     def _ledger_defects(self):
         accounts = {name: size for name, size in self.ledger.items()
-                    if name not in ("total", "unaccounted", "left-by-firmware", "not-ram", "described")}
+                    if name not in ("total", "unaccounted", "left-by-firmware", "not-ram", "described", "strata-itself")}
         for name in ("total", "unaccounted", "not-ram", "described", "free"):
             if name not in self.ledger:
                 yield f"the ledger has no account {name!r}"
@@ -124,6 +125,11 @@ class Dump:
             if acpi["pages"] != described:
                 yield f"ACPI: {acpi['pages']} pages audited, the firmware described {described} that are not bad"
 
+    def _audit_defects(self):
+        for audit in self.of("audit"):
+            if audit["broken"] != 0:
+                yield f"the page tables break a rule: {audit}"
+
     def _bad_pages(self, descriptor):
         begin = number(descriptor["start"])
         end = begin + descriptor["pages"] * PAGE
@@ -143,6 +149,11 @@ def judge(text):
     if not checks:
         defects.append("it never ran its checks")
     defects += [f"a check failed: {result}" for result in checks if result != "ok"]
+    audits = re.findall(r"^audit: (.*)$", text, re.MULTILINE)
+    if not audits:
+        defects.append("the page tables were not audited")
+    defects += [f"the audit says: {verdict}" for verdict in audits 
+                if not verdict.startswith("ok, ") and not (verdict.startswith("none, ") and LOADERS_TABLES in text)]
     unaccounted = re.findall(r"^\s*unaccounted\s+(.*)$", text, re.MULTILINE)
     if not unaccounted:
         defects.append("it printed no ledger")

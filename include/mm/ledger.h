@@ -35,6 +35,7 @@ struct ledger {
     uint64_t bytes[ACCOUNT_COUNT_];
     uint64_t total;       // RAM that the map describes
     uint64_t left;        // of the total, what the firmware does not keep for itself
+    uint64_t own;         // of the total, what the memory manager and the kernel use themselves
     int64_t unaccounted;  // total minus the sum of the accounts
     uint64_t not_ram;     // described, but reserved, MMIO or persistent
     uint64_t described;   // total + not_ram: what the firmware described

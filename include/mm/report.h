@@ -50,7 +50,7 @@ void report_trace(struct text *out, const struct page_watch *watch);
 //   {"record":"section","index":0,"start":"0x…","state":"split","free":[…19 counts, order 0 to
 //   18…]}
 //   {"record":"ledger","account":"free","bytes":"0x…"}   … and the accounts "total", "unaccounted",
-//   "left-by-firmware", "not-ram", "described"
+//   "left-by-firmware", "not-ram", "described", "strata-itself"
 void record_efi_map(struct text *out, const struct efi_map *map);
 void record_regions(struct text *out, const struct memmap *map);
 void record_findings(struct text *out, const struct memmap *map);

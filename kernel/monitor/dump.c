@@ -4,6 +4,7 @@
 #include <check.h>
 #include <mm/report.h>
 #include <monitor/dump.h>
+#include <paging/audit.h>
 #include <paging/mappings.h>
 
 void dump_text(struct text *out, struct kernel *kernel) {
@@ -18,6 +19,7 @@ void dump_text(struct text *out, struct kernel *kernel) {
     report_buddy(out, &kernel->pages);
     report_ledger(out, &ledger);
     phases_report(out, &kernel->phases);
+    audit_print(out, kernel);
     kernel_check(out, kernel);
 }
 
@@ -40,6 +42,14 @@ static void record_strata(struct text *out, struct kernel *kernel, const struct 
     text_puts(out, "}\n");
 }
 
+static void record_audit(struct text *out, struct kernel *kernel) {
+    struct audit audit;
+    if (kernel->own_tables) {
+        audit_run(&audit, kernel);
+        audit_records(out, &audit);
+    }
+}
+
 void dump_json(struct text *out, struct kernel *kernel) {
     struct ledger ledger;
     ledger_compute(&ledger, &kernel->map, &kernel->pages);
@@ -54,6 +64,7 @@ void dump_json(struct text *out, struct kernel *kernel) {
     controls_records(out, &kernel->controls);
     layout_records(out, &kernel->layout);
     mappings_records(out, kernel);
+    record_audit(out, kernel);
     phases_record(out, &kernel->phases);
     text_puts(out, "--- end ---\n");
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Commands about the address space.
 #include <monitor/monitor.h>
+#include <monitor/plant.h>
+#include <paging/audit.h>
 #include <paging/fault.h>
 #include <paging/mappings.h>
 
@@ -20,8 +22,15 @@ static void pt(struct text *out, size_t count, char **arguments) {
     mappings_report(out, &strata);
 }
 
+static void audit(struct text *out, size_t count, char **arguments) {
+    (void)count, (void)arguments;
+    audit_print(out, &strata);
+}
+
 const struct monitor_command monitor_paging_commands[] = {
     {"layout", "", "where everything is in the kernel's address space", 0, 0, layout},
     {"pt", "[ADDRESS]", "what is mapped, or how one address is translated", 0, 1, pt},
+    {"audit", "", "the page tables in use, against what was promised of them", 0, 0, audit},
+    {"plant", "RULE", "breaks a rule of the audit on purpose", 1, 1, plant_command},
     {0},
 };

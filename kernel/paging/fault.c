@@ -124,6 +124,9 @@ void fault_explain_address(struct text *out, struct kernel *kernel, vaddr_t addr
                     walk_cache_name(kernel, walk.cache));
         describe_frame(out, kernel, walk.physical);
     } else if (walk.end == WALK_ABSENT) {
+        if (layout_find(&kernel->layout, address) == LAYOUT_AREA_DIRECT) {
+            describe_frame(out, kernel, paddr(address.value - kernel->info->direct_map.value));
+        }
         describe_neighbours(out, kernel, &walker, address.value);
     }
 }

@@ -120,6 +120,7 @@ void report_ledger(struct text *out, const struct ledger *ledger) {
                 (ledger->total - ledger->left) / KIB, ledger->left / KIB, share / 100, share % 100);
     text_printf(out, "  it also describes %lu KiB that is not RAM (reserved, MMIO, persistent)\n",
                 ledger->not_ram / KIB);
+    text_printf(out, "  Strata itself uses %lu KiB\n", ledger->own / KIB);
     if (ledger->mismatch != NULL) {
         text_printf(out, "  MISMATCH: %s\n", ledger->mismatch);
     }
@@ -155,6 +156,7 @@ void record_ledger(struct text *out, const struct ledger *ledger) {
     record_account(out, "total", ledger->total);
     record_account(out, "unaccounted", (uint64_t)ledger->unaccounted);
     record_account(out, "left-by-firmware", ledger->left);
+    record_account(out, "strata-itself", ledger->own);
     record_account(out, "not-ram", ledger->not_ram);
     record_account(out, "described", ledger->described);
 }

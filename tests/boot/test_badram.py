@@ -129,12 +129,18 @@ def test_wrong_words(uboot, line, sentence):
     sound(session)
 
 
+def direct_map(session):
+    return int(re.search(r"\[(0x[0-9a-f]+), 0x[0-9a-f]+\)  direct map", session.command("layout"))[1], 16)
+
+
 def test_retiring_by_hand(uboot):
     session = uboot()
     block = re.search(r"\[(0x[0-9a-f]+),", session.command("alloc 1"))[1]
-    before = account(session, "free") + account(session, "cached")
+    left = lambda: sum(account(session, name) for name in ("free", "cached", "page-table"))
+    before = left()
     assert "pages retired for good: 3, not retired: 0" in session.command("badram 0x2000800 0x2003000")
-    assert account(session, "free") + account(session, "cached") == before - 3 * 4096
+    assert left() == before - 3 * 4096
+    assert "empty" in session.command(f"pt {direct_map(session) + 0x2001000:#x}")  # nobody can reach it
     refusal = session.command(f"badram {block} {int(block, 16) + 0x1000:#x}")
     assert "not retired" in refusal and "owner monitor" in refusal and "retired for good: 0" in refusal
     assert "taken out for good" in session.command("badram 0x2001000")

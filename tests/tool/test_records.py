@@ -10,6 +10,7 @@ strata: firmware: Example
 [    0.000001] acpi: 1 pages: 1 reclaimed, 0 pinned, tables copied 1 (36 bytes)
 ledger
   unaccounted 0
+audit: ok, 300 pages mapped by 7 tables: 0 user-bit
 check: ok
 strata> dump json
 {BEGIN}
@@ -29,6 +30,7 @@ strata> dump json
 {{"record":"ledger","account":"unaccounted","bytes":"0x0"}}
 {{"record":"ledger","account":"not-ram","bytes":"0x1000"}}
 {{"record":"ledger","account":"described","bytes":"0x101000"}}
+{{"record":"audit","rule":"user-bit","broken":0,"first":null}}
 {END}
 strata> """
 
@@ -39,6 +41,9 @@ def test_a_good_boot_passes():
 
 @pytest.mark.parametrize("old, new, sentence", [
     ("check: ok", "check: section 0: two free buddies", "a check failed: section 0"),
+    ("audit: ok", "audit: FAILED", "the audit says: FAILED"),
+    ("audit: ok, 300 pages mapped by 7 tables: 0 user-bit\n", "", "were not audited"),
+    ('"broken":0', '"broken":1', "break a rule"),
     ("check: ok\n", "", "it never ran its checks"),
     ("  unaccounted 0", "  unaccounted 4096", "unaccounted 4096"),
     ("  unaccounted 0\n", "", "it printed no ledger"),
