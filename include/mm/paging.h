@@ -56,6 +56,19 @@ struct paging_format {
     bool write_execute; // pages may be writable and executable at once: firmware's own tables
 };
 
+// What that means for addresses and entries, worked out in advance. Private to mm/paging/.
+struct paging_rules {
+    uint64_t half;       // pages in each half of the address space
+    uint64_t upper;      // number of the upper half's first page; beyond all when it is not owned
+    uint64_t frames;     // beyond the last frame
+    uint64_t attributes; // bits of an entry that are taken from the attributes
+    uint64_t lacking;    // attributes that need a replacement
+    uint64_t fixed;      // bits that each mapped page has,
+    uint64_t written;    // those that may be written have,
+    uint64_t no_execute; // those that cannot be executed have
+    uint32_t exclusive;  // attributes that no page has all of
+};
+
 enum tables_status {
     TABLES_OK,
     TABLES_NO_MEMORY,    // for table pages
@@ -76,10 +89,12 @@ struct page_tables {
                             // it, atomically, and clears it after another root is loaded
     struct page_allocator *pages;
     struct paging_format format; // public to read
-    uint64_t entry_bits;  // what an entry may have of the attributes; bit 63 where there is NX
-    uint64_t table_pages; // public to read: the root included
-    uint64_t idle;        // which level-0 table became empty last (internal.h)
-    bool shared;          // the upper half is in other handles too: its root entries are fixed
+    uint64_t table_pages;        // public to read: the root included
+    bool shared; // the upper half is in other handles too: its root entries are fixed
+    struct paging_rules rules;
+    uint64_t idle;        // which level-0 table became empty last (mm/paging/internal.h),
+    uint64_t hint_number; // and which was used last,
+    uint64_t *hint;       // the entry that points to it
 };
 
 // Makes empty tables: a root. With `kernel` NULL the handle is the kernel's and owns all addresses;

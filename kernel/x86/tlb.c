@@ -31,10 +31,10 @@ void port_tlb_flush(const struct tlb_flush *flush) {
     }
     for (uint32_t i = 0; i < flush->count; i++) {
         const struct tlb_range *range = &flush->ranges[i];
-        uint64_t address = range->begin;
-        for (uint32_t page = 0; page < range->pages; page++) {
+        uint64_t address = range->begin, step = UINT64_C(1) << range->shift;
+        for (uint32_t left = range->pages; left > 0; left--) {
             cpu_invalidate_page(address);
-            address += UINT64_C(1) << range->shift;
+            address += step;
         }
     }
 }

@@ -102,11 +102,40 @@ static void store_frames(const struct change *change, uint64_t entry, uint64_t p
     }
 }
 
+// Clears entries of one table; returns how many were present.
+static inline __attribute__((always_inline)) uint64_t clear_noting(uint64_t *slots, uint64_t first,
+                                                                   uint64_t pages, pfn_t *frames) {
+    uint64_t gone = 0;
+    for (uint64_t i = 0; i < pages; i++) {
+        uint64_t old = entry_read(&slots[i]);
+        if (frames != NULL) {
+            frames[i] =
+                entry_is_present(old) ? pfn((old & ENTRY_ADDRESS) >> PAGE_SHIFT) : PAGE_NO_FRAME;
+        }
+        gone += old & ENTRY_PRESENT;
+        entry_write(&slots[i], 0, first + i, 0);
+    }
+    return gone;
+}
+
+static uint64_t clear_entries(uint64_t *slots, uint64_t first, uint64_t pages, pfn_t *frames) {
+    return frames != NULL ? clear_noting(slots, first, pages, frames)
+                          : clear_noting(slots, first, pages, NULL);
+}
+
 // Clears the range's entries in `table`; returns how many.
 static uint64_t unmap_in(const struct change *change, uint64_t *table, unsigned level,
                          uint64_t page, uint64_t end) {
     struct page_tables *tables = change->tables;
     uint64_t gone = 0;
+    if (level == 0) {
+        pfn_t *frames = change->frames != NULL ? change->frames + (page - change->first) : NULL;
+        gone = clear_entries(&table[level_index(page, 0)], page, end - page, frames);
+        if (gone != 0) {
+            batch_add(change->batch, page, end - page, 0);
+        }
+        return gone;
+    }
     for (uint64_t next; page < end; page = next) {
         next = part_end(page, end, level);
         uint64_t *slot = &table[level_index(page, level)];
@@ -176,31 +205,6 @@ static uint64_t *one_table(const struct change *change) {
     return find_last_table(change->tables, change->first);
 }
 
-static void unmap_quick(const struct change *change, uint64_t *above) {
-    uint64_t entry = entry_read(above), gone = 0, pages = change->end - change->first;
-    uint64_t *slots = entry_table(entry) + level_index(change->first, 0);
-    for (uint64_t i = 0; i < pages; i++) {
-        uint64_t old = entry_read(&slots[i]);
-        bool present = entry_is_present(old);
-        if (change->frames != NULL) {
-            change->frames[i] = present ? pfn((old & ENTRY_ADDRESS) >> PAGE_SHIFT) : PAGE_NO_FRAME;
-        }
-        if (present) {
-            entry_write(&slots[i], 0, change->first + i, 0);
-            gone++;
-        }
-    }
-    if (gone == 0) {
-        return;
-    }
-    entry -= gone * ENTRY_COUNT_ONE;
-    entry_write(above, entry, change->first, 1);
-    batch_add(change->batch, change->first, pages, 0);
-    if (entry_count(entry) == 0) {
-        idle_keep(change->tables, change->first, change->batch);
-    }
-}
-
 static void protect_quick(const struct change *change, uint64_t *above) {
     uint64_t entry = entry_read(above), changed = 0;
     uint64_t *slots = entry_table(entry);
@@ -216,35 +220,72 @@ static void protect_quick(const struct change *change, uint64_t *above) {
     }
 }
 
+static __attribute__((noinline)) enum tables_status
+unmap_slow(struct page_tables *tables, uint64_t first, uint64_t pages, pfn_t *frames,
+           struct tlb_batch *batch, unsigned long flags) {
+    struct tlb_batch own;
+    tlb_batch_init(&own, tables);
+    const struct change change = {
+        .tables = tables,
+        .batch = batch != NULL ? batch : &own,
+        .first = first,
+        .end = first + pages,
+        .unmaps = true,
+        .frames = frames,
+    };
+    enum tables_status status = change_slow(&change);
+    batch_release(change.batch, flags);
+    tlb_batch_flush(&own);
+    return status;
+}
+
+// After the quick way: a table has become empty, and another one that was kept goes for it.
+static __attribute__((noinline)) void unmap_idle(struct page_tables *tables, uint64_t first,
+                                                 uint64_t pages, struct tlb_batch *batch,
+                                                 unsigned long flags) {
+    struct tlb_batch own;
+    tlb_batch_init(&own, tables);
+    struct tlb_batch *used = batch != NULL ? batch : &own;
+    batch_add(used, first, pages, 0);
+    idle_keep(tables, first, used);
+    batch_release(used, flags);
+    tlb_batch_flush(&own);
+}
+
 enum tables_status tables_unmap(struct page_tables *tables, vaddr_t begin, uint64_t pages,
                                 pfn_t *frames, struct tlb_batch *batch) {
-    struct tlb_batch own;
+    uint64_t first = begin.value >> PAGE_SHIFT;
+    unsigned index = level_index(first, 0);
     if (!range_is_good(tables, begin, pages)) {
         return TABLES_BAD_REQUEST;
     }
-    if (batch == NULL) {
-        tlb_batch_init(&own, tables);
-    }
-    struct change change;
-    change.tables = tables;
-    change.batch = batch != NULL ? batch : &own;
-    change.first = begin.value >> PAGE_SHIFT;
-    change.end = change.first + pages;
-    change.unmaps = true;
-    change.frames = frames;
-    enum tables_status status = TABLES_OK;
     unsigned long flags = lock_acquire(&tables->lock);
-    uint64_t *above = one_table(&change);
-    if (above != NULL) {
-        unmap_quick(&change, above);
-    } else {
-        status = change_slow(&change);
+    uint64_t *above = find_last_table(tables, first);
+    if (__builtin_expect(above == NULL || index + pages > TABLE_ENTRIES || pages == TABLE_ENTRIES,
+                         false)) {
+        return unmap_slow(tables, first, pages, frames, batch, flags);
     }
-    batch_release(change.batch, flags);
-    if (batch == NULL) {
-        tlb_batch_flush(&own);
+    uint64_t entry = entry_read(above);
+    uint64_t gone = clear_entries(entry_table(entry) + index, first, pages, frames);
+    if (gone == 0) {
+        lock_release(&tables->lock, flags);
+        return TABLES_OK;
     }
-    return status;
+    entry -= gone * ENTRY_COUNT_ONE;
+    entry_write(above, entry, first, 1);
+    if (__builtin_expect(
+            entry_count(entry) == 0 && tables->idle != align_down(first, level_pages(1)), false)) {
+        unmap_idle(tables, first, pages, batch, flags);
+        return TABLES_OK;
+    }
+    if (batch != NULL) {
+        batch_add(batch, first, pages, 0);
+        lock_release(&tables->lock, flags);
+        return TABLES_OK;
+    }
+    lock_release(&tables->lock, flags);
+    flush_range(tables, first, pages);
+    return TABLES_OK;
 }
 
 // Whether pages at `first` can be given these attributes, whatever else they have.
@@ -275,7 +316,7 @@ enum tables_status tables_protect(struct page_tables *tables, vaddr_t begin, uin
         bits |= PAGING_CACHE;
     }
     if ((mask & PAGING_EXECUTE) != 0) {
-        bits |= tables->entry_bits & ENTRY_NO_EXECUTE;
+        bits |= tables->rules.no_execute;
     }
     const struct change change = {
         .tables = tables,
@@ -324,7 +365,7 @@ enum tables_status tables_replace(struct page_tables *tables, vaddr_t page, pfn_
     struct tlb_batch batch;
     uint64_t first = page.value >> PAGE_SHIFT;
     if (!range_is_good(tables, page, 1) || !attributes_are_good(tables, first, attributes) ||
-        frame.value >> (tables->format.physical_bits - PAGE_SHIFT) != 0) {
+        frame.value >= tables->rules.frames) {
         return TABLES_BAD_REQUEST;
     }
     tlb_batch_init(&batch, tables);

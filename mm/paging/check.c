@@ -52,7 +52,7 @@ static const char *check_entries(struct check *check, const uint64_t *table, uns
         uint64_t entry = entry_read(&table[i]);
         uint64_t first = page + i * level_pages(level);
         if (level == root_level(check->tables) && i >= TABLE_ENTRIES / 2) {
-            first |= ~(half_pages(check->tables) - 1) & ((UINT64_C(1) << 52) - 1);
+            first += check->tables->rules.upper - check->tables->rules.half;
         }
         if (!entry_is_present(entry)) {
             broken = entry != 0 ? "an entry that is not present is not 0" : NULL;
@@ -94,6 +94,17 @@ static const char *check_table(struct check *check, uint64_t entry, uint64_t pag
     return broken;
 }
 
+static bool hint_is_good(struct page_tables *tables) {
+    uint64_t number = tables->hint_number;
+    uint64_t *hint = tables->hint;
+    if (number == UINT64_MAX) {
+        return true;
+    }
+    hint_forget(tables);
+    find_last_table_anew(tables, number << 9);
+    return tables->hint_number == number && tables->hint == hint;
+}
+
 const char *tables_check(struct page_tables *tables) {
     struct check check = {.tables = tables, .seen = 1};
     unsigned owned = tables->space.kernel ? TABLE_ENTRIES : TABLE_ENTRIES / 2, present = 0;
@@ -102,6 +113,9 @@ const char *tables_check(struct page_tables *tables) {
         check_entries(&check, root_table(tables), owned, 0, root_level(tables), &present);
     if (broken == NULL && check.seen != tables->table_pages) {
         broken = "a table that was counted is not reached";
+    }
+    if (broken == NULL && !hint_is_good(tables)) {
+        broken = "the hint leads to another table";
     }
     lock_release(&tables->lock, flags);
     return broken;

@@ -20,11 +20,6 @@ static inline uint64_t *root_table(const struct page_tables *tables) {
     return port_direct_map(paddr_of(tables->root));
 }
 
-// How many pages each half of the address space has.
-static inline uint64_t half_pages(const struct page_tables *tables) {
-    return UINT64_C(1) << (9 * tables->format.levels - 1);
-}
-
 static inline bool page_is_upper(uint64_t page) {
     return (page >> 51 & 1) != 0;
 }
@@ -37,47 +32,39 @@ static inline uint64_t part_end(uint64_t page, uint64_t end, unsigned level) {
 
 // Whether the handle owns all of the range.
 static inline bool range_is_good(const struct page_tables *tables, vaddr_t begin, uint64_t pages) {
-    uint64_t half = half_pages(tables), first = begin.value >> PAGE_SHIFT;
-    if ((begin.value & (PAGE_SIZE - 1)) != 0 || pages - 1 >= half) {
-        return false;
-    }
-    if (!page_is_upper(first)) {
-        return first + pages <= half;
-    }
-    uint64_t top = UINT64_C(1) << 52;
-    return tables->space.kernel && first >= top - half && first + pages <= top;
-}
-
-// The bits of an entry for these attributes, the address left out.
-static inline uint64_t attribute_bits(const struct page_tables *tables, uint32_t attributes) {
-    uint64_t bits = attributes & tables->entry_bits & ~(uint64_t)PAGING_EXECUTE;
-    if ((attributes & PAGING_WC) != 0 && !tables->format.pat) {
-        bits |= ENTRY_NO_CACHE;
-    }
-    if ((attributes & PAGING_EXECUTE) == 0) {
-        bits |= tables->entry_bits & ENTRY_NO_EXECUTE;
-    }
-    return bits;
-}
-
-// The same for a page that is mapped now.
-static inline uint64_t page_bits(const struct page_tables *tables, uint32_t attributes) {
-    uint64_t noted = 0;
-    if (tables->space.kernel) { // nobody asks, so the CPU need not write it
-        noted = (attributes & PAGING_WRITE) != 0 ? ENTRY_NOTED : ENTRY_ACCESSED;
-    }
-    return ENTRY_PRESENT | noted | attribute_bits(tables, attributes);
+    const struct paging_rules *rules = &tables->rules;
+    uint64_t first = begin.value >> PAGE_SHIFT;
+    uint64_t offset = first - (page_is_upper(first) ? rules->upper : 0);
+    return (begin.value & (PAGE_SIZE - 1)) == 0 && offset < rules->half &&
+           pages - 1 < rules->half - offset;
 }
 
 // Whether pages of the range that begins at page number `first` may have these attributes.
 static inline bool attributes_are_good(const struct page_tables *tables, uint64_t first,
                                        uint32_t attributes) {
-    const uint32_t both = PAGING_WRITE | PAGING_EXECUTE;
-    // Cache types in PAT's order: bit 2 from PAT, bits 1 and 0 from PCD and PWT.
-    unsigned type = (attributes >> 3 & 3) | (attributes >> 5 & 4);
-    uint32_t banned = page_is_upper(first) ? PAGING_USER : PAGING_GLOBAL;
-    return (attributes & (~PAGING_ALL | banned)) == 0 && (0x1bu >> type & 1) != 0 &&
-           ((attributes & both) != both || tables->format.write_execute);
+    // Cache types as numbers: 1 from PWT, 2 from PCD, 16 from PAT.
+    const uint32_t types = 1u << 0 | 1u << 1 | 1u << 3 | 1u << 16;
+    uint32_t banned =
+        page_is_upper(first) ? ~PAGING_ALL | PAGING_USER : ~PAGING_ALL | PAGING_GLOBAL;
+    uint32_t both = attributes & (PAGING_WRITE | PAGING_EXECUTE);
+    return (attributes & banned) == 0 && (types >> (attributes >> 3 & 0x13) & 1) != 0 &&
+           both != tables->rules.exclusive;
+}
+
+// The bits of an entry for these attributes, and nothing else.
+static inline uint64_t attribute_bits(const struct page_tables *tables, uint32_t attributes) {
+    const struct paging_rules *rules = &tables->rules;
+    uint64_t bits = attributes & rules->attributes;
+    if (__builtin_expect((attributes & rules->lacking) != 0, false)) {
+        bits |= ENTRY_NO_CACHE;
+    }
+    return (attributes & PAGING_EXECUTE) != 0 ? bits : bits | rules->no_execute;
+}
+
+// All bits but the address of an entry for a page that is mapped now.
+static inline uint64_t page_bits(const struct page_tables *tables, uint32_t attributes) {
+    uint64_t written = (attributes & PAGING_WRITE) != 0 ? tables->rules.written : 0;
+    return attribute_bits(tables, attributes) | tables->rules.fixed | written;
 }
 
 // An entry for the table at `address`, which has `count` present entries.
@@ -112,18 +99,20 @@ static inline uint64_t *find_large(const struct page_tables *tables, uint64_t pa
     return NULL;
 }
 
-// The entry of the level-0 table that page number `page` needs; NULL when there is none.
-static inline uint64_t *find_last_table(const struct page_tables *tables, uint64_t page) {
-    uint64_t *table = root_table(tables);
-    for (unsigned level = root_level(tables); level > 1; level--) {
-        uint64_t entry = entry_read(&table[level_index(page, level)]);
-        if (__builtin_expect(!entry_is_table(entry), false)) {
-            return NULL;
-        }
-        table = entry_table(entry);
+// The entry of the level-0 table that page number `page` needs; NULL when there is none. The table
+// that was used last is found at once.
+uint64_t *find_last_table_anew(struct page_tables *tables, uint64_t page);
+
+static inline uint64_t *find_last_table(struct page_tables *tables, uint64_t page) {
+    if (__builtin_expect(page >> 9 == tables->hint_number, true)) {
+        return entry_is_table(entry_read(tables->hint)) ? tables->hint : NULL;
     }
-    uint64_t *entry = &table[level_index(page, 1)];
-    return __builtin_expect(entry_is_table(entry_read(entry)), true) ? entry : NULL;
+    return find_last_table_anew(tables, page);
+}
+
+// A table above level 0 may have gone: forget where the last one was.
+static inline void hint_forget(struct page_tables *tables) {
+    tables->hint_number = UINT64_MAX;
 }
 
 // Tables taken in advance: cleared, and chained through their first word.
@@ -138,6 +127,18 @@ uint64_t spares_pop(struct page_tables *tables, struct spares *spares); // a tab
 
 // Names `pages` pages of the level's size as to be forgotten.
 void batch_add(struct tlb_batch *batch, uint64_t page, uint64_t pages, unsigned level);
+
+// Flushes pages of 4 KiB at once.
+static inline void flush_range(struct page_tables *tables, uint64_t page, uint64_t pages) {
+    struct tlb_flush flush;
+    flush.space = &tables->space;
+    flush.everything = pages > TLB_PAGES;
+    flush.tables = false;
+    flush.count = 1;
+    flush.pages = (uint32_t)pages;
+    flush.ranges[0] = (struct tlb_range){page << PAGE_SHIFT, (uint32_t)pages, PAGE_SHIFT};
+    port_tlb_flush(&flush);
+}
 
 // Gives the lock of the tables back. When a table has gone this flushes before: a CPU that still
 // remembered it would not find what somebody maps in its place.

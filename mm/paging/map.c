@@ -51,9 +51,32 @@ static bool is_void(const struct page_tables *tables, uint64_t entry, uint64_t p
     return level == 1 && entry_count(entry) == 0;
 }
 
+static bool is_any_present(const uint64_t *slots, uint64_t count) {
+    uint64_t any = 0;
+    for (uint64_t i = 0; i < count; i++) {
+        any |= entry_read(&slots[i]);
+    }
+    return entry_is_present(any);
+}
+
+// Makes entries of one level-0 table; `frames` is NULL when they follow one another from `frame` on.
+static inline __attribute__((always_inline)) void fill_entries(uint64_t *slots, uint64_t page,
+                                                               uint64_t pages, uint64_t bits,
+                                                               uint64_t frame,
+                                                               const pfn_t *frames) {
+    for (uint64_t i = 0; i < pages; i++) {
+        uint64_t number = frames != NULL ? frames[i].value : frame + i;
+        entry_write(&slots[i], bits + (number << PAGE_SHIFT), page + i, 0);
+    }
+}
+
 // Counts the missing tables below `table`, NULL if that is missing too.
 static enum tables_status plan(struct mapping *mapping, const uint64_t *table, unsigned level,
                                uint64_t page, uint64_t end) {
+    if (level == 0) {
+        bool is_free = table == NULL || !is_any_present(&table[level_index(page, 0)], end - page);
+        return is_free ? TABLES_OK : TABLES_MAPPED;
+    }
     for (uint64_t next; page < end; page = next) {
         next = part_end(page, end, level);
         uint64_t entry = table != NULL ? entry_read(&table[level_index(page, level)]) : 0;
@@ -84,6 +107,13 @@ static uint64_t commit(struct mapping *mapping, uint64_t *table, unsigned level,
                        uint64_t end) {
     struct page_tables *tables = mapping->tables;
     uint64_t made = 0;
+    if (level == 0) {
+        const pfn_t *frames = mapping->frames;
+        uint64_t i = page - mapping->first;
+        fill_entries(&table[level_index(page, 0)], page, end - page, mapping->bits, mapping->to + i,
+                     frames != NULL ? frames + i : NULL);
+        return end - page;
+    }
     for (uint64_t next; page < end; page = next) {
         next = part_end(page, end, level);
         uint64_t *slot = &table[level_index(page, level)];
@@ -133,110 +163,83 @@ static enum tables_status map_slow(struct mapping *mapping, uint64_t pages) {
     return TABLES_OK;
 }
 
-enum quick { QUICK_DONE, QUICK_FULL, QUICK_MAPPED, QUICK_NOT };
-
-// For pages of one level-0 table that is there. QUICK_FULL: done, and the table may be a large page
-// now. QUICK_NOT: it takes the general way. Otherwise nothing was changed either.
-static inline __attribute__((always_inline)) enum quick map_quick(const struct mapping *mapping,
-                                                                  uint64_t pages, bool scattered) {
-    uint64_t first = mapping->first;
-    unsigned index = level_index(first, 0);
-    uint64_t *above = find_last_table(mapping->tables, first);
-    if (above == NULL || index + pages > TABLE_ENTRIES || pages == TABLE_ENTRIES) {
-        return QUICK_NOT;
-    }
-    uint64_t entry = entry_read(above);
-    uint64_t *slots = entry_table(entry) + index;
-    for (uint64_t i = 0; i < pages; i++) {
-        if (__builtin_expect(entry_is_present(entry_read(&slots[i])), false)) {
-            return QUICK_MAPPED;
-        }
-    }
-    uint64_t value = mapping->bits + (mapping->to << PAGE_SHIFT);
-    for (uint64_t i = 0; i < pages; i++) {
-        if (scattered) {
-            value = mapping->bits + (mapping->frames[i].value << PAGE_SHIFT);
-        }
-        entry_write(&slots[i], value, first + i, 0);
-        value += PAGE_SIZE;
-    }
-    entry += pages * ENTRY_COUNT_ONE;
-    entry_write(above, entry, first, 1);
-    return __builtin_expect(entry_count(entry) == TABLE_ENTRIES, false) ? QUICK_FULL : QUICK_DONE;
-}
-
-// What the quick way left to do; gives the lock back.
-static __attribute__((noinline)) enum tables_status
-map_rest(struct mapping *mapping, uint64_t pages, enum quick quick, unsigned long flags) {
-    struct page_tables *tables = mapping->tables;
+// What the quick way left to do: nearly everything, or joining what it has completed. The lock is
+// held, and given back.
+static __attribute__((noinline)) enum tables_status map_rest(struct page_tables *tables,
+                                                             struct mapping mapping, uint64_t pages,
+                                                             bool is_done, unsigned long flags) {
     enum tables_status status = TABLES_OK;
     struct tlb_batch batch;
     tlb_batch_init(&batch, tables);
-    mapping->batch = &batch;
-    if (quick == QUICK_FULL) {
-        join_up(tables, mapping->first, &batch);
+    mapping.batch = &batch;
+    if (is_done) {
+        join_up(tables, mapping.first, &batch);
     } else {
-        status = map_slow(mapping, pages);
+        status = map_slow(&mapping, pages);
     }
     batch_release(&batch, flags);
     return status;
 }
 
+// The quick way, for pages of one level-0 table that is there. `frames` is NULL when they follow
+// one another from `frame` on.
 static inline __attribute__((always_inline)) enum tables_status
-map(struct mapping *mapping, uint64_t pages, bool scattered, uint32_t attributes) {
-    struct page_tables *tables = mapping->tables;
-    mapping->bits = page_bits(tables, attributes);
+map(struct page_tables *tables, uint64_t first, uint64_t pages, uint64_t frame, const pfn_t *frames,
+    uint32_t attributes) {
+    uint64_t bits = page_bits(tables, attributes);
+    unsigned index = level_index(first, 0);
     unsigned long flags = lock_acquire(&tables->lock);
-    enum quick quick = map_quick(mapping, pages, scattered);
-    if (__builtin_expect(quick == QUICK_NOT || quick == QUICK_FULL, false)) {
-        return map_rest(mapping, pages, quick, flags);
+    uint64_t *above = find_last_table(tables, first);
+    bool is_done = above != NULL && index + pages <= TABLE_ENTRIES && pages != TABLE_ENTRIES;
+    if (__builtin_expect(is_done, true)) {
+        uint64_t entry = entry_read(above);
+        uint64_t *slots = entry_table(entry) + index;
+        if (__builtin_expect(entry_count(entry) != 0 && is_any_present(slots, pages), false)) {
+            lock_release(&tables->lock, flags);
+            return TABLES_MAPPED;
+        }
+        fill_entries(slots, first, pages, bits, frame, frames);
+        entry += pages * ENTRY_COUNT_ONE;
+        entry_write(above, entry, first, 1);
+        if (__builtin_expect(entry_count(entry) != TABLE_ENTRIES, true)) {
+            lock_release(&tables->lock, flags);
+            return TABLES_OK;
+        }
     }
-    lock_release(&tables->lock, flags);
-    return quick == QUICK_DONE ? TABLES_OK : TABLES_MAPPED;
-}
-
-// The highest level that may be a page.
-static unsigned largest(const struct page_tables *tables, uint32_t attributes) {
-    return (attributes & PAGING_SMALL) != 0 ? 0 : tables->format.gib_pages ? 2 : 1;
+    const struct mapping mapping = {
+        .tables = tables,
+        .first = first,
+        .to = frame,
+        .frames = frames,
+        .bits = bits,
+        .large = frames != NULL || (attributes & PAGING_SMALL) != 0 ? 0
+                 : tables->format.gib_pages                         ? 2
+                                                                    : 1,
+    };
+    return map_rest(tables, mapping, pages, is_done, flags);
 }
 
 enum tables_status tables_map(struct page_tables *tables, vaddr_t begin, uint64_t pages, paddr_t to,
                               uint32_t attributes) {
-    struct mapping mapping;
-    uint64_t limit = UINT64_C(1) << (tables->format.physical_bits - PAGE_SHIFT);
-    mapping.tables = tables;
-    mapping.first = begin.value >> PAGE_SHIFT;
-    mapping.to = to.value >> PAGE_SHIFT;
-    mapping.frames = NULL;
-    mapping.large = largest(tables, attributes);
-    if (!range_is_good(tables, begin, pages) ||
-        !attributes_are_good(tables, mapping.first, attributes) ||
-        (to.value & (PAGE_SIZE - 1)) != 0 || mapping.to + pages > limit) {
+    uint64_t first = begin.value >> PAGE_SHIFT, frame = to.value >> PAGE_SHIFT;
+    if (!range_is_good(tables, begin, pages) || !attributes_are_good(tables, first, attributes) ||
+        (to.value & (PAGE_SIZE - 1)) != 0 || frame + pages > tables->rules.frames) {
         return TABLES_BAD_REQUEST;
     }
-    return map(&mapping, pages, false, attributes);
-}
-
-static bool frames_are_good(const struct page_tables *tables, const pfn_t *frames, uint64_t count) {
-    uint64_t bits = 0;
-    for (uint64_t i = 0; i < count; i++) {
-        bits |= frames[i].value;
-    }
-    return bits >> (tables->format.physical_bits - PAGE_SHIFT) == 0;
+    return map(tables, first, pages, frame, NULL, attributes);
 }
 
 enum tables_status tables_map_frames(struct page_tables *tables, vaddr_t begin, uint64_t pages,
                                      const pfn_t *frames, uint32_t attributes) {
-    struct mapping mapping;
-    mapping.tables = tables;
-    mapping.first = begin.value >> PAGE_SHIFT;
-    mapping.to = 0;
-    mapping.frames = frames;
-    mapping.large = 0;
-    if (!range_is_good(tables, begin, pages) ||
-        !attributes_are_good(tables, mapping.first, attributes) ||
-        !frames_are_good(tables, frames, pages)) {
+    uint64_t first = begin.value >> PAGE_SHIFT, bits = 0;
+    if (!range_is_good(tables, begin, pages) || !attributes_are_good(tables, first, attributes)) {
         return TABLES_BAD_REQUEST;
     }
-    return map(&mapping, pages, true, attributes);
+    for (uint64_t i = 0; i < pages; i++) {
+        bits |= frames[i].value;
+    }
+    if (bits >= tables->rules.frames) {
+        return TABLES_BAD_REQUEST;
+    }
+    return map(tables, first, pages, 0, frames, attributes);
 }

@@ -65,6 +65,7 @@ bool join(struct page_tables *tables, uint64_t *entry, uint64_t page, unsigned l
     // as written.
     flat |= ENTRY_ACCESSED | noted_by_all(table);
     flat |= (flat & ENTRY_WRITE) != 0 ? ENTRY_DIRTY : 0;
+    hint_forget(tables);
     entry_write(entry, entry_leaf(flat, level), page, level);
     batch_add(batch, page, TABLE_ENTRIES, level - 1);
     batch->joined = old & ENTRY_ADDRESS;

@@ -8,6 +8,7 @@
 //       are not, and those of the root's entries in the upper half                    empties_go
 //   P4  the root entries of a shared upper half never change           upper_half_is_shared
 //   P5  table_pages is how many tables the handle has                                 check_finds
+//   P6  the hint is the entry of its number's level-0 table                           check_finds
 #include "internal.h"
 
 #include <string.h>
@@ -64,11 +65,37 @@ static void free_tree(struct page_tables *tables, uint64_t entry, unsigned level
     tables->table_pages--;
 }
 
-static uint64_t entry_bits_of(const struct paging_format *format) {
-    uint64_t bits = PAGING_ALL & ~PAGING_EXECUTE;
-    bits &= format->global_pages ? bits : ~ENTRY_GLOBAL;
-    bits &= format->pat ? bits : ~ENTRY_PAT;
-    return bits | (format->no_execute ? ENTRY_NO_EXECUTE : 0);
+static struct paging_rules rules_for(const struct paging_format *format, bool kernel) {
+    uint64_t half = UINT64_C(1) << (9 * format->levels - 1);
+    uint64_t attributes = PAGING_ALL & ~PAGING_EXECUTE;
+    attributes &= format->global_pages ? attributes : ~ENTRY_GLOBAL;
+    attributes &= format->pat ? attributes : ~ENTRY_PAT;
+    return (struct paging_rules){
+        .half = half,
+        .upper = kernel ? (UINT64_C(1) << 52) - half : UINT64_MAX,
+        .frames = UINT64_C(1) << (format->physical_bits - PAGE_SHIFT),
+        .attributes = attributes,
+        .lacking = format->pat ? 0 : PAGING_WC,
+        // Nobody asks what of the kernel's was accessed or written: the CPU need not note it.
+        .fixed = ENTRY_PRESENT | (kernel ? ENTRY_ACCESSED : 0),
+        .written = kernel ? ENTRY_DIRTY : 0,
+        .no_execute = format->no_execute ? ENTRY_NO_EXECUTE : 0,
+        .exclusive = format->write_execute ? UINT32_MAX : PAGING_WRITE | PAGING_EXECUTE,
+    };
+}
+
+uint64_t *find_last_table_anew(struct page_tables *tables, uint64_t page) {
+    uint64_t *table = root_table(tables);
+    for (unsigned level = root_level(tables); level > 1; level--) {
+        uint64_t entry = entry_read(&table[level_index(page, level)]);
+        if (!entry_is_table(entry)) {
+            return NULL;
+        }
+        table = entry_table(entry);
+    }
+    tables->hint_number = page >> 9;
+    tables->hint = &table[level_index(page, 1)];
+    return entry_is_table(entry_read(tables->hint)) ? tables->hint : NULL;
 }
 
 enum tables_status tables_init(struct page_tables *tables, const struct paging_format *format,
@@ -83,9 +110,10 @@ enum tables_status tables_init(struct page_tables *tables, const struct paging_f
         .space = {.kernel = kernel == NULL},
         .pages = pages,
         .format = *format,
-        .entry_bits = entry_bits_of(format),
         .table_pages = 1,
+        .rules = rules_for(format, kernel == NULL),
         .idle = IDLE_NONE,
+        .hint_number = UINT64_MAX,
     };
     uint64_t *table = root_table(tables);
     memset(table, 0, PAGE_SIZE);

@@ -55,6 +55,7 @@ void batch_add(struct tlb_batch *batch, uint64_t page, uint64_t pages, unsigned 
 
 void batch_drop_table(struct tlb_batch *batch, uint64_t *entry, uint64_t page, unsigned level) {
     uint64_t address = entry_read(entry) & ENTRY_ADDRESS;
+    hint_forget(batch->tables);
     entry_write(entry, 0, page, level);
     batch_add(batch, page, 1, 0);
     batch->flush.tables = true;

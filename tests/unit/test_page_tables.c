@@ -664,6 +664,10 @@ static void check_finds(void **state) {
     m->kernel.table_pages++;
     assert_string_equal(tables_check(&m->kernel), "a table that was counted is not reached");
     m->kernel.table_pages--;
+    m->kernel.hint_number = KERNEL_BASE >> 21;
+    m->kernel.hint = above + 1;
+    assert_string_equal(tables_check(&m->kernel), "the hint leads to another table");
+    assert_null(tables_check(&m->kernel)); // it has found the right one
     assert_int_equal(tables_unmap(&m->kernel, vaddr(KERNEL_BASE), 3, NULL, NULL), TABLES_OK);
     uint64_t idle = m->kernel.idle;
     m->kernel.idle = IDLE_NONE;

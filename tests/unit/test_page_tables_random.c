@@ -62,7 +62,7 @@ static uint64_t pick_length(void) {
 
 // A range ends with its window, or else reaches over the edge of what can be addressed.
 static void keep_inside(struct request *request, const struct window *window) {
-    uint64_t half = half_pages(request->tables), end = window->begin + window->pages;
+    uint64_t half = request->tables->rules.half, end = window->begin + window->pages;
     bool before_hole = end == half || end == UINT64_C(1) << 52;
     bool after_hole = window->begin == (UINT64_C(1) << 52) - half;
     if (after_hole && pick(16) == 0) {
