@@ -130,6 +130,7 @@ _Noreturn void kernel_start(const struct boot_info *info, uint64_t entry_tsc) {
     controls_enable(&strata.controls, &strata.cpu);
     phases_end(&strata.phases, "cpu");
     memory_init(&strata);
+    memory_set_tripwires(&strata);
     watch_begin(&strata);
 
     clock_calibrate(&strata.clock);

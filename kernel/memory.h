@@ -21,6 +21,13 @@ void memory_init(struct kernel *kernel);
 void memory_reclaim_acpi(struct kernel *kernel);
 void memory_reclaim(struct kernel *kernel);
 
+// Sums up boot services' and low memory, before anything else is done that takes time: firmware
+// that writes there afterwards is found when the memory is reclaimed.
+void memory_set_tripwires(struct kernel *kernel);
+
+// Warns of each page of low memory that was written to since; returns how many there are.
+uint64_t memory_report_low(struct kernel *kernel);
+
 // Sets a part of what is free aside: below 16 MiB a quarter, at most 4 MiB; below 4 GiB a
 // sixteenth, at most 64 MiB, where there is memory above as well; for requests that cannot wait a
 // 512th of all, at most 2 MiB. Reserved memory stays free: only who may take it is decided.

@@ -44,12 +44,35 @@ static void note_pin(struct outcome *outcome, const struct acpi_pin *pin) {
     outcome->pinned_pages += (pin->end.value - pin->begin.value) / PAGE_SIZE;
 }
 
+static void tripwire_warn(const char *name, const struct tripwire_change *change) {
+    port_log(PORT_WARNING,
+             "%s memory at 0x%lx was written to after boot services had ended: %u blocks of %u "
+             "bytes, the first at 0x%lx",
+             name, paddr_of(change->frame).value, change->blocks, TRIPWIRE_BLOCK,
+             paddr_of(change->frame).value + change->block);
+}
+
+// What firmware wrote to since boot services ended.
+static bool next_written(struct kernel *kernel, enum memory_class class, uint64_t begin,
+                         uint64_t end, struct acpi_pin *pin) {
+    struct tripwire_change change;
+    if (class != MEMORY_BOOTSVC ||
+        !tripwire_next(&kernel->bootsvc_wire, pfn_of(paddr(begin)), pfn_of(paddr(end)), &change)) {
+        return false;
+    }
+    paddr_t page = paddr_of(change.frame);
+    *pin = (struct acpi_pin){page, paddr(page.value + PAGE_SIZE), "written to after the exit"};
+    tripwire_warn("boot services", &change);
+    return true;
+}
+
 // Gives back [begin, end) but for its pins.
 static void give_around_pins(struct kernel *kernel, uint64_t begin, uint64_t end,
                              enum memory_class class, struct outcome *outcome) {
     while (begin < end) {
         struct acpi_pin pin = {paddr(end), paddr(end), ""};
         bool pinned = acpi_next_pin(&kernel->acpi, paddr(begin), paddr(end), &pin);
+        pinned |= next_written(kernel, class, begin, pin.begin.value, &pin);
         if (pin.begin.value > begin) {
             uint64_t pages = (pin.begin.value - begin) / PAGE_SIZE;
             bool given = give(kernel, begin, pin.begin.value, class);
@@ -108,6 +131,33 @@ static void reclaim_class(struct kernel *kernel, enum memory_class class, const 
     }
 }
 
+void memory_set_tripwires(struct kernel *kernel) {
+    tripwire_set(&kernel->low_wire, &kernel->map, MEMORY_LOW, &kernel->pages);
+    tripwire_set(&kernel->bootsvc_wire, &kernel->map, MEMORY_BOOTSVC, &kernel->pages);
+    phases_end(&kernel->phases, "tripwire");
+}
+
+uint64_t memory_report_low(struct kernel *kernel) {
+    struct tripwire_change change;
+    uint64_t pages = 0;
+    for (uint64_t at = 0; tripwire_next(&kernel->low_wire, pfn(at), pfn(MIB / PAGE_SIZE), &change);
+         at = change.frame.value + 1) {
+        tripwire_warn("low", &change);
+        pages++;
+    }
+    return pages;
+}
+
+static void tripwire_log(struct kernel *kernel) {
+    uint64_t low = memory_report_low(kernel);
+    uint64_t unwatched = kernel->bootsvc_wire.unwatched_pages;
+    port_log(PORT_INFO,
+             "tripwire: boot services: %lu of %lu pages watched, %lu were written to; low memory: "
+             "%lu, %lu",
+             kernel->bootsvc_wire.watched_pages, kernel->bootsvc_wire.watched_pages + unwatched,
+             kernel->bootsvc_wire.changed_pages, kernel->low_wire.watched_pages, low);
+}
+
 void memory_reclaim_acpi(struct kernel *kernel) {
     char line[160];
     struct text_buffer summary;
@@ -149,5 +199,7 @@ void memory_reclaim(struct kernel *kernel) {
     reclaim_class(kernel, MEMORY_LOADER, "loader");
     phases_end(&kernel->phases, "reclaim-loader");
     reclaim_class(kernel, MEMORY_BOOTSVC, "boot services");
+    tripwire_free(&kernel->bootsvc_wire, &kernel->pages);
+    tripwire_log(kernel);
     phases_end(&kernel->phases, "reclaim-bootsvc");
 }

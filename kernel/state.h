@@ -15,6 +15,7 @@
 #include <paging/walk.h>
 #include <phases.h>
 #include <strata/boot.h>
+#include <tripwire.h>
 #include <x86/control.h>
 #include <x86/features.h>
 #include <x86/segments.h>
@@ -45,6 +46,7 @@ struct kernel {
     pfn_t trace_storage;  // of a recording
     uint64_t trace_pages; // 0: there is none
     struct acpi acpi;
+    struct tripwire low_wire, bootsvc_wire;
 };
 
 extern struct kernel strata;
