@@ -22,11 +22,18 @@ struct loader_memory {
 };
 #define LOADER_MEMORY_MAX (BOOT_BADRAM_MAX + BOOT_RANGE_MAX)
 
+// Where the firmware's console is.
+enum loader_console {
+    CONSOLE_UNKNOWN,   // the firmware does not say
+    CONSOLE_SERIAL,    // a serial port, perhaps beside others
+    CONSOLE_ELSEWHERE, // errors go to COM1 as well
+};
+
 struct loader_log {
     char *text;
     size_t length, capacity;
-    bool full;   // lines were lost, and its last line says so
-    bool serial; // errors go to COM1 as well: the firmware's console is not there
+    bool full; // lines were lost, and its last line says so
+    enum loader_console console;
 };
 
 struct loader {
@@ -58,6 +65,8 @@ struct loader {
 
 // options/read.c: the options file, then the LoadOptions.
 EFI_STATUS options_read(struct loader *loader);
+// Under Secure Boot: takes back what nobody signed and could do harm (run=).
+EFI_STATUS options_restrict(struct loader *loader);
 
 // firmware/badram.c: takes the memory that must not be touched out of the firmware's hands.
 EFI_STATUS badram_take(struct loader *loader);

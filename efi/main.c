@@ -15,6 +15,7 @@ static EFI_STATUS (*const steps[])(struct loader *) = {
     contract_begin,
     options_read,     // \strata.conf, then the LoadOptions
     collect_firmware, // names, Secure Boot, configuration tables, screen
+    options_restrict, // what Secure Boot does not allow
     map_read,
     badram_take, // what must not be touched is ours before anything else is
     kernel_find, // embedded, or kernel=FILE; checked

@@ -61,8 +61,11 @@ static void bring_up(const struct boot_info *info, uint64_t entry_tsc) {
     phases_end(&strata.phases, "console");
 }
 
-// The loader's text, line by line, before the kernel's own.
+// The loader's text, line by line, before the kernel's own; unless it stands above already.
 static void print_loader_log(struct text *out, const struct boot_info *info) {
+    if (info->log_shown != 0) {
+        return;
+    }
     const char *at = port_direct_map(info->log);
     const char *end = at + info->log_bytes;
     while (info->log_bytes != 0 && at < end) {

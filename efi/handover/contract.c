@@ -48,6 +48,13 @@ static void list_ranges(const struct loader *loader) {
     }
 }
 
+// Without a screen a console can only be a serial line.
+static bool log_was_on_serial(const struct loader *loader) {
+    bool screen = loader->info->framebuffer.format != BOOT_PIXEL_NONE;
+    return loader->log.console == CONSOLE_SERIAL ||
+           (loader->log.console == CONSOLE_UNKNOWN && !screen);
+}
+
 void contract_finish(struct loader *loader) {
     struct boot_info *info = loader->info;
     info->magic = BOOT_MAGIC;
@@ -59,6 +66,7 @@ void contract_finish(struct loader *loader) {
     info->map_version = loader->map.version;
     info->log = paddr((uintptr_t)loader->log.text);
     info->log_bytes = loader->log.length;
+    info->log_shown = log_was_on_serial(loader);
     info->options = loader->options.boot;
     collect_tables(loader);
     list_ranges(loader);

@@ -35,6 +35,27 @@ static void take_file(struct loader *loader, char *text, size_t *wrong) {
     memory_release(loader, bytes);
 }
 
+// Whether `text` has a word that begins with `name` and an equals sign.
+static bool has_option(const char *text, const char *name) {
+    size_t length = strlen(name);
+    for (const char *at = text; *at != '\0'; at++) {
+        bool begins = at == text || at[-1] == ' ';
+        if (begins && strlen(at) > length && memcmp(at, name, length) == 0 && at[length] == '=') {
+            return true;
+        }
+    }
+    return false;
+}
+
+// U-Boot passes a command line for Linux when nobody has set bootargs.
+static bool is_for_linux(const char *text) {
+    bool ours = false;
+    for (size_t i = 0; options_help(i) != NULL; i++) {
+        ours |= has_option(text, options_help(i)->name);
+    }
+    return has_option(text, "root") && !ours;
+}
+
 static void take_load_options(struct loader *loader, char *text, size_t *wrong) {
     char program[64];
     size_t size = loader->loaded->LoadOptionsSize;
@@ -50,6 +71,10 @@ static void take_load_options(struct loader *loader, char *text, size_t *wrong) 
         optiontext_from_load_options(text, TEXT_MAX, loader->loaded->LoadOptions, size, program);
     if (remark != NULL) {
         say(loader, BOOT_LOG_WARNING, "load options: %s", remark);
+    }
+    if (is_for_linux(text)) {
+        say(loader, BOOT_LOG_INFO, "load options: for Linux, not for us: ignored");
+        return;
     }
     *wrong += options_parse(&loader->options, OPTIONS_LOADED, "load options", text, strlen(text),
                             report, loader);
@@ -73,4 +98,15 @@ EFI_STATUS options_read(struct loader *loader) {
         say(loader, BOOT_LOG_INFO, "options: %s", loader->options.boot.text);
     }
     return status;
+}
+
+// kernel= is refused where the file is read (kernel/load.c).
+EFI_STATUS options_restrict(struct loader *loader) {
+    char *run = loader->options.boot.run;
+    if (loader->info->secure_boot && run[0] != '\0') {
+        say(loader, BOOT_LOG_WARNING,
+            "run=: Secure Boot is on, and nobody signed these commands: they are not run");
+        memset(run, 0, sizeof(loader->options.boot.run));
+    }
+    return EFI_SUCCESS;
 }

@@ -33,18 +33,21 @@ static bool leads_to_serial(const uint8_t *path, size_t size) {
 
 // The firmware's own list of its consoles (UEFI 2.10, 3.3). Where there is none, nothing is known,
 // and an error said twice would be worse than the firmware's console alone.
-static bool console_is_elsewhere(struct loader *loader) {
+static enum loader_console find_console(struct loader *loader) {
     static EFI_GUID guid = EFI_GLOBAL_VARIABLE;
     static uint8_t path[VARIABLE_BYTES];
     UINTN size = sizeof(path);
     EFI_STATUS status =
         loader->system->RuntimeServices->GetVariable((CHAR16 *)L"ConOut", &guid, NULL, &size, path);
-    return !EFI_ERROR(status) && !leads_to_serial(path, size);
+    if (EFI_ERROR(status)) {
+        return CONSOLE_UNKNOWN;
+    }
+    return leads_to_serial(path, size) ? CONSOLE_SERIAL : CONSOLE_ELSEWHERE;
 }
 
 EFI_STATUS console_begin(struct loader *loader) {
     uint64_t address;
-    loader->log.serial = loader->system->ConOut == NULL || console_is_elsewhere(loader);
+    loader->log.console = loader->system->ConOut == NULL ? CONSOLE_ELSEWHERE : find_console(loader);
     EFI_STATUS status = memory_take(loader, BOOT_RANGE_LOG, LOG_PAGES, &address);
     if (!EFI_ERROR(status)) {
         loader->log.text = (char *)(uintptr_t)address;
@@ -92,7 +95,7 @@ void say(struct loader *loader, enum boot_log_level level, const char *text, ...
     if ((uint32_t)level <= loader->options.boot.log_level) {
         show(loader, line);
     }
-    if (level == BOOT_LOG_ERROR && loader->log.serial) {
+    if (level == BOOT_LOG_ERROR && loader->log.console == CONSOLE_ELSEWHERE) {
         serial_line(line);
     }
 }

@@ -25,7 +25,7 @@
 #include <strata/types.h>
 
 #define BOOT_MAGIC   UINT64_C(0x0041544152545308) // "\bSTRATA\0" read as a little-endian number
-#define BOOT_VERSION 4
+#define BOOT_VERSION 5
 
 // What a named range is. The kernel keeps or reclaims by this name.
 enum boot_range_kind {
@@ -163,6 +163,8 @@ struct boot_info {
     // Text of the loader: lines, UTF-8, not NUL-terminated.
     paddr_t log;
     uint64_t log_bytes;
+    uint32_t log_shown; // 1: it stood on a serial line already, as far as log_level let it
+    uint32_t log_padding;
 
     // Time stamps (TSC): efi_main entered, the last GetMemoryMap called, the jump.
     uint64_t tsc_loader, tsc_exit, tsc_jump;

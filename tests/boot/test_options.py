@@ -56,6 +56,18 @@ def test_wrong_load_options_are_named(uboot):
     assert kernel_address(session) == 0xFFFFFFFF80000000
 
 
+def test_what_uboot_passes_by_itself_is_for_linux(boot):
+    session = boot(firmware="uboot")  # nobody types anything
+    session.prompt()
+    assert "strata: load options: for Linux, not for us: ignored" in session.text
+    assert "strata: warning" not in session.text
+
+
+def test_the_loader_speaks_once(uboot):
+    session = uboot()
+    assert len(re.findall(r"strata: firmware: ", session.text)) == 1, session.text
+
+
 def test_addresses_are_random(uboot):
     addresses = {kernel_address(uboot(name=f"boot{i}")) for i in range(4)}
     assert len(addresses) > 1

@@ -76,6 +76,14 @@ def test_secure_boot_refuses_a_kernel_from_a_file(ovmf, signed):
     session.expect(r"strata: error: kernel .*Secure Boot is on", 60)
 
 
+def test_secure_boot_runs_no_commands_from_a_file(ovmf, signed):
+    session = ovmf(firmware="snakeoil", options='run="reserve 32M 33M; help"',
+                   files=[("EFI/BOOT/BOOTX64.EFI", signed(LOADER.read_bytes()))])
+    assert "strata: warning: run=: Secure Boot is on, and nobody signed" in session.text
+    assert "strata> reserve" not in session.text
+    sound(session)
+
+
 # What it leaves behind.
 
 @pytest.mark.parametrize("firmware", ["uboot", "ovmf"])

@@ -356,7 +356,8 @@ static EFI_STATUS EFIAPI get_variable(CHAR16 *name, EFI_GUID *guid, UINT32 *attr
         *size = 1;
         return EFI_SUCCESS;
     }
-    if (strcmp(text, "ConOut") == 0) { // a screen; and, unless the script says no, a serial port
+    // A screen; and, unless the script says no, a serial port.
+    if (strcmp(text, "ConOut") == 0 && !firmware.script.no_console_variable) {
         static const uint8_t screen_path[] = {2, 3, 8, 0, 0, 1, 1, 0x80, 0x7f, 1, 4, 0};
         static const uint8_t serial_path[] = {3, 14, 19, 0, [19] = 0x7f, 0xff, 4, 0};
         memcpy(data, screen_path, sizeof(screen_path));

@@ -52,7 +52,8 @@ struct firmware_script {
     uint64_t stride; // 0: 48
     enum firmware_placement placement;
     uint64_t seed;
-    bool console_not_serial; // the ConOut variable names no serial port
+    bool console_not_serial;  // the ConOut variable names no serial port
+    bool no_console_variable; // there is no ConOut variable
 };
 
 enum firmware_outcome { OUTCOME_RETURNED, OUTCOME_JUMPED, OUTCOME_STOPPED };

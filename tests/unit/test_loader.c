@@ -191,6 +191,53 @@ static void secure_boot(void **state) {
     firmware.script.secure_boot = true;
     assert_int_equal(firmware_run(), OUTCOME_JUMPED);
     assert_int_equal(loader_check_jumped()->secure_boot, 1);
+    for (unsigned file = 0; file < 2; file++) { // nobody has signed either
+        loader_reset(state);
+        firmware.script.secure_boot = true;
+        if (file != 0) {
+            firmware_add_file("\\strata.conf", "run=help kaslr=off", 18);
+        } else {
+            firmware_load_options("run=help kaslr=off");
+        }
+        assert_int_equal(firmware_run(), OUTCOME_JUMPED);
+        assert_string_equal(loader_check_jumped()->options.run, "");
+        assert_int_equal(loader_check_jumped()->options.kaslr, 0);
+        loader_expect_said("strata: warning: run=: Secure Boot is on");
+    }
+    loader_reset(state);
+    firmware_load_options("run=help");
+    assert_int_equal(firmware_run(), OUTCOME_JUMPED);
+    assert_string_equal(loader_check_jumped()->options.run, "help");
+}
+
+// The kernel shows the loader's log where the firmware's console did not.
+static void the_log_is_shown_once(void **state) {
+    (void)state;
+    assert_int_equal(firmware_run(), OUTCOME_JUMPED);
+    assert_int_equal(loader_check_jumped()->log_shown, 1);
+    loader_reset(state);
+    firmware.script.console_not_serial = true;
+    assert_int_equal(firmware_run(), OUTCOME_JUMPED);
+    assert_int_equal(loader_check_jumped()->log_shown, 0);
+    for (unsigned screen = 0; screen < 2; screen++) { // nothing is said about the console
+        loader_reset(state);
+        firmware.script.no_console_variable = true;
+        firmware.script.screen = screen != 0;
+        assert_int_equal(firmware_run(), OUTCOME_JUMPED);
+        assert_int_equal(loader_check_jumped()->log_shown, screen == 0);
+    }
+}
+
+static void options_for_linux(void **state) {
+    firmware_load_options("root=/dev/sdb3 init=/sbin/init rootwait ro"); // U-Boot's own
+    assert_int_equal(firmware_run(), OUTCOME_JUMPED);
+    loader_expect_said("load options: for Linux, not for us: ignored");
+    assert_false(loader_said("warning: load options"));
+    loader_reset(state);
+    firmware_load_options("root=/dev/sdb3 kaslr=off"); // somebody means us
+    assert_int_equal(firmware_run(), OUTCOME_JUMPED);
+    loader_expect_said("load options:1:1: unknown option 'root'");
+    assert_int_equal(loader_check_jumped()->options.kaslr, 0);
 }
 
 static void bad_embedded_kernel(void **state) {
@@ -318,6 +365,8 @@ int main(void) {
         cmocka_unit_test_setup(full_log, loader_reset),
         cmocka_unit_test_setup(kernel_from_a_file, loader_reset),
         cmocka_unit_test_setup(secure_boot, loader_reset),
+        cmocka_unit_test_setup(the_log_is_shown_once, loader_reset),
+        cmocka_unit_test_setup(options_for_linux, loader_reset),
         cmocka_unit_test_setup(bad_embedded_kernel, loader_reset),
         cmocka_unit_test_setup(record_is_written, loader_reset),
         cmocka_unit_test_setup(record_cannot_be_written, loader_reset),
