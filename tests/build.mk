@@ -62,17 +62,20 @@ test: all unit $(THREAD_PROGRAMS) $(FUZZ_PROGRAMS) ## run every test; last line:
 test-boot: all $(BUILD)/strata.img ## boot the whole matrix of machines
 	$(Q)$(PYTHON) tests/run --build $(BUILD) --jobs $(JOBS) --matrix tests/boot $(T)
 
-# The random operations of test_page_random at length, in the library without sanitizers: 10^8 in about a quarter of an
-# hour. SEED= runs others.
+# Random operations at length, in the library without sanitizers: 10^8 on the page allocator in about a quarter of an
+# hour, on page tables without and with the model of a TLB. LONG= chooses one, SEED= other sequences.
 STEPS ?= 100000000
-RANDOM_PAGES := $(BUILD)/host/test_page_random
-$(RANDOM_PAGES): $(addprefix $(BUILD)/host/tests/unit/,test_page_random.o world.o) $(BUILD)/host/libstrata-mm.a
+LONG ?= page_random page_tables_random
+LONG_PROGRAMS := $(patsubst %,$(BUILD)/host/test_%,page_random page_tables_random)
+$(LONG_PROGRAMS): $(BUILD)/host/test_%: $(BUILD)/host/tests/unit/test_%.o \
+    $$(addprefix $(BUILD)/host/,$$(TEST_SOURCES_$$*:.c=.o)) $(BUILD)/host/libstrata-mm.a
 	$(call say,LINK,$@)
 	$(Q)$(CC_HOST) -o $@ $^ -lcmocka
 
-.PHONY: test-long
-test-long: $(RANDOM_PAGES) ## 10^8 random operations on the page allocator (STEPS=, SEED=)
-	$(Q)STRATA_STEPS=$(STEPS) $(if $(SEED),STRATA_SEED=$(SEED)) $(RANDOM_PAGES)
+.PHONY: test-long $(LONG:%=long-%)
+test-long: $(LONG:%=long-%) ## 10^8 random operations on the page allocator and on page tables (STEPS=, SEED=, LONG=)
+$(LONG:%=long-%): long-%: $(BUILD)/host/test_%
+	$(Q)STRATA_STEPS=$(STEPS) $(if $(SEED),STRATA_SEED=$(SEED)) $<
 
 # Fuzzing, every target for TIME seconds.
 TIME ?= 60

@@ -125,8 +125,9 @@ enum tables_status tables_map_frames(struct page_tables *tables, vaddr_t begin, 
 // Unmaps what is mapped in the range; there may be holes. With `frames` not NULL the frame of each
 // page is stored there, PAGE_NO_FRAME for a hole. TABLES_NO_MEMORY, with nothing changed, when an
 // end of the range cuts a large page in two and there is no memory for the table: never when the
-// range is one that was mapped whole. With `batch` NULL the flush is done here; otherwise frames and
-// addresses must not be used again before the batch was flushed.
+// range is one that was mapped whole and joined to nothing beside it. With `batch` NULL the flush
+// is done here; otherwise frames and addresses must not be used again before the batch is flushed.
+// O(pages / 512 + pages that are not part of a large one).
 enum tables_status tables_unmap(struct page_tables *tables, vaddr_t begin, uint64_t pages,
                                 pfn_t *frames, struct tlb_batch *batch);
 
@@ -155,7 +156,8 @@ struct paging_range {
     bool accessed, dirty; // the CPU noted an access, a write, to any page of the range
 };
 
-// The page that `address` lies in, of its real size. False when nothing is mapped there.  O(levels).
+// The page that `address` lies in, of its real size. False when nothing is mapped there.
+// O(levels).
 bool tables_query(struct page_tables *tables, vaddr_t address, struct paging_range *page);
 
 // The first mapped range in [begin, begin + pages): as many pages as follow one another with the
@@ -165,8 +167,8 @@ bool tables_query(struct page_tables *tables, vaddr_t address, struct paging_ran
 bool tables_next(struct page_tables *tables, vaddr_t begin, uint64_t pages, bool scattered,
                  struct paging_range *range);
 
-// The entries that the CPU would read for `address`, the root's first, as many as there are; returns
-// how many. Takes no lock: for reports about faults.
+// The entries that the CPU would read for `address`, the root's first, as many as there are;
+// returns how many. Takes no lock: for reports about faults.
 unsigned tables_trace(const struct page_tables *tables, vaddr_t address, uint64_t entries[5]);
 
 // NULL, or the sentence that does not hold. Walks all that the handle owns.

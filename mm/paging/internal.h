@@ -84,7 +84,8 @@ static inline bool root_entry_stays(const struct page_tables *tables, uint64_t p
     return tables->space.kernel && page_is_upper(page);
 }
 
-// The entry of the large page that spans page number `page`, and its level; NULL when there is none.
+// The entry of the large page that spans page number `page`, and its level; NULL when there is
+// none.
 static inline uint64_t *find_large(const struct page_tables *tables, uint64_t page,
                                    unsigned *level) {
     uint64_t *table = root_table(tables);

@@ -59,7 +59,8 @@ static bool is_any_present(const uint64_t *slots, uint64_t count) {
     return entry_is_present(any);
 }
 
-// Makes entries of one level-0 table; `frames` is NULL when they follow one another from `frame` on.
+// Makes entries of one level-0 table; `frames` is NULL when they follow one another from `frame`
+// on.
 static inline __attribute__((always_inline)) void fill_entries(uint64_t *slots, uint64_t page,
                                                                uint64_t pages, uint64_t bits,
                                                                uint64_t frame,

@@ -27,7 +27,8 @@ static uint64_t noted_by_all(const uint64_t *table) {
     return noted;
 }
 
-// The first part's flat form when `table`, of `level`, holds the 512 parts of one page; 0 otherwise.
+// The first part's flat form when `table`, of `level`, holds the 512 parts of one page; 0
+// otherwise.
 static uint64_t common_part(const uint64_t *table, unsigned level) {
     uint64_t step = level_pages(level) << PAGE_SHIFT;
     uint64_t first = entry_flat(entry_read(&table[0]), level) & JOINED_BITS;

@@ -5,7 +5,7 @@
 //   T1  a translation, or an upper entry, that is no longer so is named before the lock of the
 //       tables is given back                                              nothing_stale_is_left
 //   T2  a table page is freed only after the flush that names it, and that flush is done before the
-//       lock is given back: otherwise a CPU that remembers the old table would not find what another
+//       lock is given back: a CPU that still remembers the old table would not find what another
 //       one maps in its place                                             tables_are_freed_last
 // Rules of the SDM (vol. 3A): translations and upper entries are cached only while they are present
 // and accessed (4.10.2.3, 4.10.3.1); they stay until they are invalidated (4.10.4); INVLPG drops

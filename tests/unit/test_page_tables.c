@@ -173,14 +173,15 @@ static uint32_t attributes_at(struct machine *m, uint64_t address) {
 
 static uint64_t *leaf_at(const struct page_tables *tables, uint64_t address) {
     uint64_t *table = root_table(tables);
-    for (unsigned level = root_level(tables);; level--) {
+    for (unsigned level = root_level(tables); level > 0; level--) {
         uint64_t *entry = &table[level_index(address >> PAGE_SHIFT, level)];
         if (entry_is_leaf(*entry, level)) {
             return entry;
         }
-        assert_true(level > 0 && entry_is_table(*entry));
+        assert_true(entry_is_table(*entry));
         table = entry_table(*entry);
     }
+    return &table[level_index(address >> PAGE_SHIFT, 0)];
 }
 
 static void splits_change_nothing(void **state) {
@@ -340,35 +341,49 @@ static void upper_half_is_shared(void **state) {
     m->kernel.space.cpus = 0;
 }
 
+static const struct {
+    uint64_t begin, pages, to;
+    uint32_t attributes;
+} bad[] = {
+    {KERNEL_BASE + 1, 1, 0, 0},                           // not a page
+    {KERNEL_BASE, 1, 1, 0},                               // not a frame
+    {KERNEL_BASE, 0, 0, 0},                               // nothing
+    {0x0000800000000000, 1, 0, 0},                        // in the hole
+    {0xffff7ffffffff000, 1, 0, 0},                        //
+    {0x00007ffffffff000, 2, 0, 0},                        // into the hole
+    {0xffff7ffffffff000, 2, 0, 0},                        // out of it
+    {0xfffffffffffff000, 2, 0, 0},                        // over the top
+    {KERNEL_BASE, UINT64_C(1) << 52, 0, 0},               //
+    {KERNEL_BASE, UINT64_MAX, 0, 0},                      //
+    {KERNEL_BASE, 1, UINT64_C(1) << 46, 0},               // beyond the CPU's reach
+    {KERNEL_BASE, 2, (UINT64_C(1) << 46) - PAGE_SIZE, 0}, //
+    {KERNEL_BASE, 1, UINT64_MAX - 0xfff, 0},              //
+    {KERNEL_BASE, 1, 0, PAGING_WRITE | PAGING_EXECUTE},   //
+    {KERNEL_BASE, 1, 0, PAGING_USER},                     //
+    {MIB, 1, 0, PAGING_GLOBAL},                           //
+    {KERNEL_BASE, 1, 0, 0x400},                           // no such attribute
+    {KERNEL_BASE, 1, 0, 0x10},                            // no such cache types
+    {KERNEL_BASE, 1, 0, PAGING_WC | PAGING_WT},           //
+    {KERNEL_BASE, 1, 0, PAGING_WC | PAGING_UC},           //
+};
+
+static const struct {
+    uint32_t attributes, mask;
+} changes[] = {
+    {PAGING_WRITE, PAGING_WRITE},     // executable pages would be both
+    {PAGING_EXECUTE, PAGING_EXECUTE}, //
+    {PAGING_WRITE, 0},                // not in the mask
+    {PAGING_SMALL, PAGING_SMALL},     // cannot be had afterwards
+    {PAGING_WT, PAGING_WT},           // part of a cache type
+    {PAGING_USER, PAGING_USER},       //
+    {0, 0x400},                       //
+    {PAGING_WRITE | PAGING_EXECUTE, PAGING_WRITE | PAGING_EXECUTE},
+};
+
 static void bad_requests_are_refused(void **state) {
     struct machine *m = *state;
     struct page_tables user;
     assert_int_equal(tables_init(&user, &all, &m->world.pages, &m->kernel), TABLES_OK);
-    static const struct {
-        uint64_t begin, pages, to;
-        uint32_t attributes;
-    } bad[] = {
-        {KERNEL_BASE + 1, 1, 0, 0},                           // not a page
-        {KERNEL_BASE, 1, 1, 0},                               // not a frame
-        {KERNEL_BASE, 0, 0, 0},                               // nothing
-        {0x0000800000000000, 1, 0, 0},                        // in the hole
-        {0xffff7ffffffff000, 1, 0, 0},                        //
-        {0x00007ffffffff000, 2, 0, 0},                        // into the hole
-        {0xffff7ffffffff000, 2, 0, 0},                        // out of it
-        {0xfffffffffffff000, 2, 0, 0},                        // over the top
-        {KERNEL_BASE, UINT64_C(1) << 52, 0, 0},               //
-        {KERNEL_BASE, UINT64_MAX, 0, 0},                      //
-        {KERNEL_BASE, 1, UINT64_C(1) << 46, 0},               // beyond the CPU's reach
-        {KERNEL_BASE, 2, (UINT64_C(1) << 46) - PAGE_SIZE, 0}, //
-        {KERNEL_BASE, 1, UINT64_MAX - 0xfff, 0},              //
-        {KERNEL_BASE, 1, 0, PAGING_WRITE | PAGING_EXECUTE},   //
-        {KERNEL_BASE, 1, 0, PAGING_USER},                     //
-        {MIB, 1, 0, PAGING_GLOBAL},                           //
-        {KERNEL_BASE, 1, 0, 0x400},                           // no such attribute
-        {KERNEL_BASE, 1, 0, 0x10},                            // no such cache types
-        {KERNEL_BASE, 1, 0, PAGING_WC | PAGING_WT},           //
-        {KERNEL_BASE, 1, 0, PAGING_WC | PAGING_UC},           //
-    };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         pfn_t frame = pfn_of(paddr(bad[i].to));
         assert_int_equal(tables_map(&m->kernel, vaddr(bad[i].begin), bad[i].pages, paddr(bad[i].to),
@@ -384,18 +399,6 @@ static void bad_requests_are_refused(void **state) {
         }
     }
     assert_int_equal(tables_map(&user, vaddr(KERNEL_BASE), 1, paddr(0), 0), TABLES_BAD_REQUEST);
-    static const struct {
-        uint32_t attributes, mask;
-    } changes[] = {
-        {PAGING_WRITE, PAGING_WRITE},     // executable pages would be both
-        {PAGING_EXECUTE, PAGING_EXECUTE}, //
-        {PAGING_WRITE, 0},                // not in the mask
-        {PAGING_SMALL, PAGING_SMALL},     // cannot be had afterwards
-        {PAGING_WT, PAGING_WT},           // part of a cache type
-        {PAGING_USER, PAGING_USER},       //
-        {0, 0x400},                       //
-        {PAGING_WRITE | PAGING_EXECUTE, PAGING_WRITE | PAGING_EXECUTE},
-    };
     for (size_t i = 0; i < sizeof(changes) / sizeof(changes[0]); i++) {
         assert_int_equal(tables_protect(&m->kernel, vaddr(KERNEL_BASE), 1, changes[i].attributes,
                                         changes[i].mask, NULL),
