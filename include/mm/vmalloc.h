@@ -53,8 +53,7 @@ struct vm_window {
     struct vm_block *waiting[TLB_RANGES]; // unmapped, their flush is still owed
     pfn_t waiting_frames[TLB_PAGES];
     struct tlb_batch batch;
-    uint64_t blocks[VM_KIND_COUNT_]; // in use
-    uint64_t mapped[VM_KIND_COUNT_]; // pages of them
+    uint64_t memory_bits; // of an entry for memory (mm/slots.h)
 };
 
 // An empty window for [begin, end), page-aligned, in the kernel's tables; the upper half of them
@@ -111,6 +110,13 @@ struct vm_view {
     struct vm_block_info below; // the last that ends at or below it
     struct vm_block_info above; // the first that begins above it
 };
+
+// What is in use, by kind, and what is kept.
+struct vm_usage {
+    uint64_t blocks[VM_KIND_COUNT_], pages[VM_KIND_COUNT_];
+    uint64_t waiting_blocks, waiting_pages, ready_blocks;
+};
+void vm_window_usage(struct vm_window *window, struct vm_usage *usage); // O(blocks)
 
 // Fills in `*view`. False when the window's lock cannot be had in a moment: for reports about
 // faults, which may have happened while it was held.  O(log blocks).

@@ -112,8 +112,9 @@ static inline __attribute__((always_inline)) uint64_t clear_noting(uint64_t *slo
             frames[i] =
                 entry_is_present(old) ? pfn((old & ENTRY_ADDRESS) >> PAGE_SHIFT) : PAGE_NO_FRAME;
         }
-        gone += old & ENTRY_PRESENT;
-        entry_write(&slots[i], 0, first + i, 0);
+        uint64_t present = old & ENTRY_PRESENT;
+        gone += present;
+        entry_write(&slots[i], old & (present - 1), first + i, 0); // what is reserved stays
     }
     return gone;
 }

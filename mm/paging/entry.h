@@ -32,6 +32,9 @@
 #define ENTRY_COUNT_BITS (UINT64_C(0x3ff) << 52)
 #define ENTRY_NO_EXECUTE (UINT64_C(1) << 63)
 
+// An entry for 4 KiB that is not present and not free (slots.c).
+#define ENTRY_RESERVED ENTRY_SMALL
+
 // What the CPU notes by itself.
 #define ENTRY_NOTED (ENTRY_ACCESSED | ENTRY_DIRTY)
 

@@ -126,6 +126,9 @@ bool spares_take(struct page_tables *tables, struct spares *spares, uint64_t cou
 void spares_free(struct page_tables *tables, struct spares *spares);
 uint64_t spares_pop(struct page_tables *tables, struct spares *spares); // a table's address
 
+// Makes the entries of a range reserved (slots.c), its table if it is missing: as tables_map.
+enum tables_status map_reserved(struct page_tables *tables, uint64_t first, uint64_t pages);
+
 // Names `pages` pages of the level's size as to be forgotten.
 void batch_add(struct tlb_batch *batch, uint64_t page, uint64_t pages, unsigned level);
 

@@ -75,6 +75,20 @@ static bool gather(struct look *look, uint64_t entry, uint64_t page, uint64_t ne
     return true;
 }
 
+// Takes the pages behind `page` that go on exactly as it does, in a level-0 table; returns how
+// many.
+static uint64_t follow(struct look *look, const uint64_t *table, uint64_t page, uint64_t end) {
+    unsigned first = level_index(page, 0);
+    uint64_t expected = entry_read(&table[first]), count = 0;
+    uint64_t most = end - page < TABLE_ENTRIES - first ? end - page : TABLE_ENTRIES - first;
+    do {
+        count++;
+        expected += PAGE_SIZE;
+    } while (count < most && entry_read(&table[first + count]) == expected);
+    look->range->pages += count - 1;
+    return count - 1;
+}
+
 // False when the range has come to its end.
 static bool look_in(struct look *look, const uint64_t *table, unsigned level, uint64_t page,
                     uint64_t end) {
@@ -84,6 +98,7 @@ static bool look_in(struct look *look, const uint64_t *table, unsigned level, ui
         bool goes_on = !look->found;
         if (entry_is_leaf(entry, level)) {
             goes_on = gather(look, entry, page, next, level);
+            next += goes_on && level == 0 ? follow(look, table, page, end) : 0;
         } else if (entry_is_present(entry)) {
             goes_on = look_in(look, entry_table(entry), level - 1, page, next);
         }

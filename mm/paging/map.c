@@ -10,6 +10,8 @@
 //   M2  the largest page that fits is used                             the_largest_page_fits
 #include "internal.h"
 
+#include <mm/slots.h>
+
 // What is to be mapped.
 struct mapping {
     struct page_tables *tables;
@@ -51,12 +53,13 @@ static bool is_void(const struct page_tables *tables, uint64_t entry, uint64_t p
     return level == 1 && entry_count(entry) == 0;
 }
 
-static bool is_any_present(const uint64_t *slots, uint64_t count) {
+// Whether one of the entries is present or reserved.
+static bool is_any_taken(const uint64_t *slots, uint64_t count) {
     uint64_t any = 0;
     for (uint64_t i = 0; i < count; i++) {
         any |= entry_read(&slots[i]);
     }
-    return entry_is_present(any);
+    return any != 0;
 }
 
 // Makes entries of one level-0 table; `frames` is NULL when they follow one another from `frame`
@@ -75,7 +78,7 @@ static inline __attribute__((always_inline)) void fill_entries(uint64_t *slots, 
 static enum tables_status plan(struct mapping *mapping, const uint64_t *table, unsigned level,
                                uint64_t page, uint64_t end) {
     if (level == 0) {
-        bool is_free = table == NULL || !is_any_present(&table[level_index(page, 0)], end - page);
+        bool is_free = table == NULL || !is_any_taken(&table[level_index(page, 0)], end - page);
         return is_free ? TABLES_OK : TABLES_MAPPED;
     }
     for (uint64_t next; page < end; page = next) {
@@ -186,8 +189,7 @@ static __attribute__((noinline)) enum tables_status map_rest(struct page_tables 
 // one another from `frame` on.
 static inline __attribute__((always_inline)) enum tables_status
 map(struct page_tables *tables, uint64_t first, uint64_t pages, uint64_t frame, const pfn_t *frames,
-    uint32_t attributes) {
-    uint64_t bits = page_bits(tables, attributes);
+    uint64_t bits) {
     unsigned index = level_index(first, 0);
     unsigned long flags = lock_acquire(&tables->lock);
     uint64_t *above = find_last_table(tables, first);
@@ -195,7 +197,7 @@ map(struct page_tables *tables, uint64_t first, uint64_t pages, uint64_t frame, 
     if (__builtin_expect(is_done, true)) {
         uint64_t entry = entry_read(above);
         uint64_t *slots = entry_table(entry) + index;
-        if (__builtin_expect(entry_count(entry) != 0 && is_any_present(slots, pages), false)) {
+        if (__builtin_expect(entry_count(entry) != 0 && is_any_taken(slots, pages), false)) {
             lock_release(&tables->lock, flags);
             return TABLES_MAPPED;
         }
@@ -213,9 +215,9 @@ map(struct page_tables *tables, uint64_t first, uint64_t pages, uint64_t frame, 
         .to = frame,
         .frames = frames,
         .bits = bits,
-        .large = frames != NULL || (attributes & PAGING_SMALL) != 0 ? 0
-                 : tables->format.gib_pages                         ? 2
-                                                                    : 1,
+        .large = frames != NULL || (bits & ENTRY_SMALL) != 0 ? 0
+                 : tables->format.gib_pages                  ? 2
+                                                             : 1,
     };
     return map_rest(tables, mapping, pages, is_done, flags);
 }
@@ -227,7 +229,7 @@ enum tables_status tables_map(struct page_tables *tables, vaddr_t begin, uint64_
         (to.value & (PAGE_SIZE - 1)) != 0 || frame + pages > tables->rules.frames) {
         return TABLES_BAD_REQUEST;
     }
-    return map(tables, first, pages, frame, NULL, attributes);
+    return map(tables, first, pages, frame, NULL, page_bits(tables, attributes));
 }
 
 enum tables_status tables_map_frames(struct page_tables *tables, vaddr_t begin, uint64_t pages,
@@ -242,5 +244,10 @@ enum tables_status tables_map_frames(struct page_tables *tables, vaddr_t begin, 
     if (bits >= tables->rules.frames) {
         return TABLES_BAD_REQUEST;
     }
-    return map(tables, first, pages, 0, frames, attributes);
+    return map(tables, first, pages, 0, frames, page_bits(tables, attributes));
+}
+
+enum tables_status map_reserved(struct page_tables *tables, uint64_t first, uint64_t pages) {
+    static const pfn_t nowhere[SLOTS_MAX];
+    return map(tables, first, pages, 0, nowhere, ENTRY_RESERVED);
 }

@@ -123,9 +123,15 @@ static bool map(struct ioremap *ioremap, struct vm_block *block, const struct re
         return false;
     }
     block->record = mapping;
-    if (tables_map(ioremap->window->tables, request->address, vm_pages(block),
-                   paddr(request->begin),
-                   PAGING_WRITE | PAGING_GLOBAL | request->cache) != TABLES_OK) {
+    struct page_tables *tables = ioremap->window->tables;
+    uint32_t attributes = PAGING_WRITE | PAGING_GLOBAL | request->cache;
+    if (block->entries != NULL) {
+        slots_map_range(block->entries, request->address, vm_pages(block), paddr(request->begin),
+                        slots_bits(tables, request->address, attributes));
+        return true;
+    }
+    if (tables_map(tables, request->address, vm_pages(block), paddr(request->begin), attributes) !=
+        TABLES_OK) {
         forget(ioremap, mapping);
         refusal->status = IOREMAP_NO_MEMORY;
         return false;
@@ -184,8 +190,7 @@ void iounmap(struct ioremap *ioremap, void *address) {
     unsigned long flags;
     struct vm_block *block = vm_retire(window, begin, VM_DEVICE, "iounmap", &flags);
     struct mapping *mapping = block->record;
-    lock_release(&window->lock, flags);
-    vm_unmap(window, block);
+    vm_unmap(window, block, flags);
     forget(ioremap, mapping);
 }
 

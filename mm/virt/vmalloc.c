@@ -11,11 +11,11 @@
 #include <mm/assert.h>
 #include <string.h>
 
-#define SMALL_PAGES 16 // up to here frames are taken one by one
-#define LARGE_ORDER 9  // of a 2 MiB page
-#define RUNS        32 // of neighbouring frames that are freed after one flush
+#define SMALL_PAGES VM_READY_PAGES // up to here frames are known one by one
+#define LARGE_ORDER 9              // of a 2 MiB page
+#define RUNS        32             // of neighbouring frames that are freed after one flush
 #define MEMORY      (PAGING_WRITE | PAGING_GLOBAL)
-_Static_assert(SMALL_PAGES <= TLB_PAGES, "a small block can wait");
+_Static_assert(SMALL_PAGES <= TLB_PAGES && SMALL_PAGES <= SLOTS_MAX, "a small block can wait");
 
 #define CALLER __builtin_return_address(0)
 
@@ -42,26 +42,32 @@ static void clear(pfn_t first, uint64_t pages) {
     memset(port_direct_map(paddr_of(first)), 0, pages << PAGE_SHIFT);
 }
 
-static void free_frames(struct vm_window *window, const pfn_t *frames, uint64_t count) {
-    for (uint64_t i = 0; i < count; i++) {
-        page_free_frame(window->pages, frames[i]);
-    }
-}
-
+// Takes frames in the largest blocks that there are, SMALL_PAGES at the most.
 static bool take_frames(struct vm_window *window, pfn_t *frames, uint64_t count,
                         enum page_owner owner) {
-    for (uint64_t i = 0; i < count; i++) {
-        frames[i] = page_alloc_frame(window->pages, owner);
-        if (__builtin_expect(frames[i].value == PAGE_NO_FRAME.value, false)) {
-            free_frames(window, frames, i);
+    unsigned order = 5;
+    for (uint64_t taken = 0; taken < count;) {
+        while (count - taken < UINT64_C(1) << order) {
+            order--;
+        }
+        pfn_t block;
+        if (page_alloc(window->pages, order, PAGE_ANYWHERE, owner, &block) == PAGE_OK) {
+            for (uint64_t end = taken + (UINT64_C(1) << order); taken < end; taken++) {
+                frames[taken] = block;
+                block.value++;
+            }
+        } else if (order == 0) {
+            vm_free_frames(window, frames, taken);
             return false;
+        } else {
+            order--;
         }
     }
     return true;
 }
 
-// Maps `pages` single frames, SMALL_PAGES at the most.
-static bool fill_small(struct vm_window *window, uint64_t begin, uint64_t pages,
+// Maps `pages` pages, SMALL_PAGES at the most; `entries` are theirs if they are reserved.
+static bool fill_small(struct vm_window *window, uint64_t begin, uint64_t pages, uint64_t *entries,
                        struct source source) {
     pfn_t frames[SMALL_PAGES];
     if (!take_frames(window, frames, pages, source.owner) &&
@@ -71,8 +77,11 @@ static bool fill_small(struct vm_window *window, uint64_t begin, uint64_t pages,
     for (uint64_t i = 0; source.clear && i < pages; i++) {
         clear(frames[i], 1);
     }
-    if (tables_map_frames(window->tables, vaddr(begin), pages, frames, MEMORY) != TABLES_OK) {
-        free_frames(window, frames, pages);
+    if (entries != NULL) {
+        slots_map(entries, vaddr(begin), pages, frames, window->memory_bits);
+    } else if (tables_map_frames(window->tables, vaddr(begin), pages, frames, MEMORY) !=
+               TABLES_OK) {
+        vm_free_frames(window, frames, pages);
         return false;
     }
     return true;
@@ -107,7 +116,7 @@ static uint64_t fill(struct vm_window *window, uint64_t begin, uint64_t end, str
         }
         if (pages <= SMALL_PAGES || order == 0) {
             pages = pages < SMALL_PAGES ? pages : SMALL_PAGES;
-            if (!fill_small(window, begin, pages, source)) {
+            if (!fill_small(window, begin, pages, NULL, source)) {
                 break;
             }
             begin += pages << PAGE_SHIFT;
@@ -157,7 +166,7 @@ static void *allocate(struct vm_window *window, uint64_t bytes, enum vm_kind kin
     uint64_t begin = block->range.begin, end = block->range.end;
     uint64_t filled;
     if (pages <= SMALL_PAGES) {
-        filled = fill_small(window, begin, pages, source) ? end : begin;
+        filled = fill_small(window, begin, pages, block->entries, source) ? end : begin;
     } else {
         filled = fill(window, begin, end, source);
     }
@@ -175,10 +184,15 @@ static void wait_small(struct vm_window *window, struct vm_block *block) {
     if (window->waiting_count == TLB_RANGES || window->waiting_pages + pages > TLB_PAGES) {
         vm_settle(window);
     }
-    enum tables_status status =
-        tables_unmap(window->tables, vaddr(block->range.begin), pages,
-                     &window->waiting_frames[window->waiting_pages], &window->batch);
-    ASSERT(status == TABLES_OK);
+    vaddr_t begin = vaddr(block->range.begin);
+    pfn_t *frames = &window->waiting_frames[window->waiting_pages];
+    if (block->entries != NULL) {
+        slots_unmap(block->entries, begin, pages, frames, &window->batch);
+    } else {
+        enum tables_status status =
+            tables_unmap(window->tables, begin, pages, frames, &window->batch);
+        ASSERT(status == TABLES_OK);
+    }
     block->range.tag = VM_WAITING;
     window->waiting[window->waiting_count++] = block;
     window->waiting_pages += (uint32_t)pages;
@@ -231,26 +245,48 @@ void stack_free(struct vm_window *window, const struct vm_stack *stack) {
     release(window, stack->bottom.value, VM_STACK, "stack_free");
 }
 
+static bool can_be_addressed(const struct vm_window *window, const pfn_t *frames, uint64_t count) {
+    uint64_t bits = 0;
+#pragma clang loop unroll(disable) // there are few
+    for (uint64_t i = 0; i < count; i++) {
+        bits |= frames[i].value;
+    }
+    return bits >> (window->tables->format.physical_bits - PAGE_SHIFT) == 0;
+}
+
+// Maps the caller's frames in a block that was taken.
+static bool map_frames(struct vm_window *window, struct vm_block *block, const pfn_t *frames,
+                       uint32_t attributes) {
+    vaddr_t begin = vaddr(block->range.begin);
+    uint64_t pages = vm_pages(block);
+    if (block->entries == NULL) {
+        return tables_map_frames(window->tables, begin, pages, frames, attributes) == TABLES_OK;
+    }
+    uint64_t bits =
+        attributes == MEMORY ? window->memory_bits : slots_bits(window->tables, begin, attributes);
+    if (bits == 0 || !can_be_addressed(window, frames, pages)) {
+        return false;
+    }
+    slots_map(block->entries, begin, pages, frames, bits);
+    return true;
+}
+
 void *vmap(struct vm_window *window, const pfn_t *frames, uint64_t pages, uint32_t attributes) {
     struct vm_block *block = vm_take(window, pages, PAGE_SIZE, VM_MAPPED, CALLER);
     if (block == NULL) {
         return NULL;
     }
-    vaddr_t begin = vaddr(block->range.begin);
-    if (tables_map_frames(window->tables, begin, pages, frames, attributes | PAGING_GLOBAL) !=
-        TABLES_OK) {
+    if (!map_frames(window, block, frames, attributes | PAGING_GLOBAL)) {
         vm_cancel(window, block);
         return NULL;
     }
-    return (void *)begin.value;
+    return (void *)block->range.begin;
 }
 
 void vunmap(struct vm_window *window, void *address) {
-    if (address == NULL) {
-        return;
+    if (address != NULL) {
+        unsigned long flags;
+        struct vm_block *block = vm_retire(window, (uintptr_t)address, VM_MAPPED, "vunmap", &flags);
+        vm_unmap(window, block, flags);
     }
-    unsigned long flags;
-    struct vm_block *block = vm_retire(window, (uintptr_t)address, VM_MAPPED, "vunmap", &flags);
-    lock_release(&window->lock, flags);
-    vm_unmap(window, block);
 }

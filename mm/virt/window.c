@@ -3,7 +3,7 @@
 //   W1  a block in use has guards on both sides, on which nothing is mapped    random_operations
 //   W2  nothing is mapped in a block that waits or is ready                    random_operations
 //   W3  no place and no frame is given to anybody while a flush of it is owed  stale_translations
-//   W4  blocks and pages in use, ready and waiting are as many as counted      random_operations
+//   W4  as many blocks are ready and waiting as are counted                    random_operations
 #include "window.h"
 
 #include <mm/assert.h>
@@ -31,9 +31,14 @@ void vm_window_init(struct vm_window *window, struct page_tables *tables,
     ranges_init(&window->ranges, begin, end, PAGE_SIZE);
     nodes_init(&window->nodes, pages, sizeof(struct vm_block), PAGE_OWNER_KERNEL);
     tlb_batch_init(&window->batch, tables);
+    window->memory_bits = slots_bits(tables, begin, PAGING_WRITE | PAGING_GLOBAL);
+    ASSERT(window->memory_bits != 0);
 }
 
-static void drop(struct vm_window *window, struct vm_block *block) {
+static __attribute__((noinline)) void drop(struct vm_window *window, struct vm_block *block) {
+    if (block->entries != NULL) {
+        slots_release(window->tables, vaddr(block->range.begin), vm_pages(block), block->entries);
+    }
     ranges_remove(&window->ranges, &block->range);
     nodes_free(&window->nodes, block);
 }
@@ -60,27 +65,47 @@ static struct vm_block *take_ready(struct vm_window *window, uint64_t pages) {
     return block;
 }
 
+static bool find_place(struct vm_window *window, struct vm_block *block, uint64_t pages,
+                       uint64_t align) {
+    vaddr_t begin = vaddr(window->ranges.begin);
+    if (ranges_alloc(&window->ranges, &block->range, pages << PAGE_SHIFT, align, begin)) {
+        return true;
+    }
+    vm_settle(window);
+    drop_ready(window);
+    return ranges_alloc(&window->ranges, &block->range, pages << PAGE_SHIFT, align, begin);
+}
+
+// Reserves the entries of a small block. One that lies in two tables does without.
+static bool reserve(struct vm_window *window, struct vm_block *block, uint64_t pages) {
+    enum tables_status status = TABLES_BAD_REQUEST;
+    if (pages <= VM_READY_PAGES) {
+        status = slots_reserve(window->tables, vaddr(block->range.begin), pages, &block->entries);
+    }
+    return status == TABLES_OK || status == TABLES_BAD_REQUEST;
+}
+
 // At the lowest place that has room.
-static struct vm_block *place(struct vm_window *window, uint64_t pages, uint64_t align) {
+static __attribute__((noinline)) struct vm_block *place(struct vm_window *window, uint64_t pages,
+                                                        uint64_t align) {
     struct vm_block *block = nodes_alloc(&window->nodes);
     if (block == NULL) {
         return NULL;
     }
-    vaddr_t begin = vaddr(window->ranges.begin);
-    if (!ranges_alloc(&window->ranges, &block->range, pages << PAGE_SHIFT, align, begin)) {
-        vm_settle(window);
-        drop_ready(window);
-        if (!ranges_alloc(&window->ranges, &block->range, pages << PAGE_SHIFT, align, begin)) {
-            nodes_free(&window->nodes, block);
-            return NULL;
-        }
+    if (!find_place(window, block, pages, align)) {
+        nodes_free(&window->nodes, block);
+        return NULL;
+    }
+    if (!reserve(window, block, pages)) {
+        drop(window, block);
+        return NULL;
     }
     return block;
 }
 
 struct vm_block *vm_take(struct vm_window *window, uint64_t pages, uint64_t align,
                          enum vm_kind kind, const void *caller) {
-    if (pages == 0 || pages > UINT64_MAX >> (PAGE_SHIFT + 1)) {
+    if (pages - 1 > UINT64_MAX >> (PAGE_SHIFT + 1)) {
         return NULL;
     }
     struct vm_block *block = NULL;
@@ -95,8 +120,6 @@ struct vm_block *vm_take(struct vm_window *window, uint64_t pages, uint64_t alig
         block->range.tag = VM_IN_USE;
         block->kind = kind;
         block->caller = (uint32_t)((uintptr_t)caller - (uintptr_t)port_text());
-        window->blocks[kind]++;
-        window->mapped[kind] += pages;
     }
     lock_release(&window->lock, flags);
     return block;
@@ -136,8 +159,6 @@ struct vm_block *vm_retire(struct vm_window *window, uint64_t address, enum vm_k
         misuse(window, address, kind, function, *flags);
     }
     range->tag = VM_GOING;
-    window->blocks[kind]--;
-    window->mapped[kind] -= vm_pages(block);
     return block;
 }
 
@@ -153,14 +174,17 @@ void vm_give(struct vm_window *window, struct vm_block *block) {
     window->ready_count++;
 }
 
+void vm_free_frames(struct vm_window *window, const pfn_t *frames, uint64_t count) {
+    for (uint64_t i = 0, run; i < count; i += run) {
+        for (run = 1; i + run < count && frames[i + run].value == frames[i].value + run; run++) {
+        }
+        page_free_run(window->pages, frames[i], run);
+    }
+}
+
 void vm_settle(struct vm_window *window) {
-    if (window->waiting_count == 0) {
-        return;
-    }
     tlb_batch_flush(&window->batch);
-    for (uint32_t i = 0; i < window->waiting_pages; i++) {
-        page_free_frame(window->pages, window->waiting_frames[i]);
-    }
+    vm_free_frames(window, window->waiting_frames, window->waiting_pages);
     for (uint32_t i = 0; i < window->waiting_count; i++) {
         vm_give(window, window->waiting[i]);
     }
@@ -168,19 +192,28 @@ void vm_settle(struct vm_window *window) {
     window->waiting_pages = 0;
 }
 
-void vm_unmap(struct vm_window *window, struct vm_block *block) {
+// One without reserved entries.
+static __attribute__((noinline)) void unmap_slow(struct vm_window *window, struct vm_block *block,
+                                                 unsigned long flags) {
+    lock_release(&window->lock, flags);
     enum tables_status status =
         tables_unmap(window->tables, vaddr(block->range.begin), vm_pages(block), NULL, NULL);
     ASSERT(status == TABLES_OK);
-    unsigned long flags = lock_acquire(&window->lock);
+    vm_cancel(window, block);
+}
+
+void vm_unmap(struct vm_window *window, struct vm_block *block, unsigned long flags) {
+    if (__builtin_expect(block->entries == NULL, false)) {
+        unmap_slow(window, block, flags);
+        return;
+    }
+    slots_unmap_now(window->tables, block->entries, vaddr(block->range.begin), vm_pages(block));
     vm_give(window, block);
     lock_release(&window->lock, flags);
 }
 
 void vm_cancel(struct vm_window *window, struct vm_block *block) {
     unsigned long flags = lock_acquire(&window->lock);
-    window->blocks[block->kind]--;
-    window->mapped[block->kind] -= vm_pages(block);
     vm_give(window, block);
     lock_release(&window->lock, flags);
 }
@@ -261,38 +294,49 @@ static const char *check_block(struct vm_window *window, const struct range *ran
     return NULL;
 }
 
-// What the blocks add up to, by state and, in use, by kind.
-struct tally {
-    uint64_t waiting, waiting_pages, ready, blocks[VM_KIND_COUNT_], pages[VM_KIND_COUNT_];
-};
-
-static void count_block(struct tally *tally, const struct vm_block *block) {
+static void count_block(struct vm_usage *usage, const struct vm_block *block) {
     if (block->range.tag == VM_IN_USE) {
-        tally->blocks[block->kind]++;
-        tally->pages[block->kind] += vm_pages(block);
+        usage->blocks[block->kind]++;
+        usage->pages[block->kind] += vm_pages(block);
     } else if (block->range.tag == VM_WAITING) {
-        tally->waiting++;
-        tally->waiting_pages += vm_pages(block);
+        usage->waiting_blocks++;
+        usage->waiting_pages += vm_pages(block);
     } else if (block->range.tag == VM_READY) {
-        tally->ready++;
+        usage->ready_blocks++;
     }
 }
 
+static void count_all(const struct vm_window *window, struct vm_usage *usage) {
+    memset(usage, 0, sizeof(*usage));
+    vaddr_t begin = vaddr(window->ranges.begin);
+    for (struct range *range = ranges_from(&window->ranges, begin); range != NULL;
+         range = ranges_next(range, begin)) {
+        count_block(usage, block_of(range));
+    }
+}
+
+void vm_window_usage(struct vm_window *window, struct vm_usage *usage) {
+    unsigned long flags = lock_acquire(&window->lock);
+    count_all(window, usage);
+    lock_release(&window->lock, flags);
+}
+
 static const char *check(struct vm_window *window) {
-    struct tally tally = {0};
+    struct vm_usage usage;
     const char *broken = ranges_check(&window->ranges);
+    if (broken != NULL) {
+        return broken;
+    }
     vaddr_t begin = vaddr(window->ranges.begin);
     for (struct range *range = ranges_from(&window->ranges, begin); range != NULL && broken == NULL;
          range = ranges_next(range, begin)) {
-        count_block(&tally, block_of(range));
         broken = check_block(window, range);
     }
-    if (broken == NULL &&
-        (tally.waiting != window->waiting_count || tally.waiting_pages != window->waiting_pages ||
-         tally.ready != window->ready_count ||
-         memcmp(tally.blocks, window->blocks, sizeof(tally.blocks)) != 0 ||
-         memcmp(tally.pages, window->mapped, sizeof(tally.pages)) != 0)) {
-        broken = "there are not as many blocks, or pages of them, as are counted";
+    count_all(window, &usage);
+    if (broken == NULL && (usage.waiting_blocks != window->waiting_count ||
+                           usage.waiting_pages != window->waiting_pages ||
+                           usage.ready_blocks != window->ready_count)) {
+        broken = "there are not as many blocks waiting or ready as are counted";
     }
     return broken;
 }

@@ -8,6 +8,7 @@
 //     └──── vm_window_trim; too many are ready; a place is missing ─┘
 #pragma once
 
+#include <mm/slots.h>
 #include <mm/vmalloc.h>
 
 enum vm_state { VM_IN_USE, VM_WAITING, VM_READY, VM_GOING };
@@ -15,6 +16,7 @@ enum vm_state { VM_IN_USE, VM_WAITING, VM_READY, VM_GOING };
 struct vm_block {
     struct range range;    // its tag: enum vm_state
     struct vm_block *next; // of those that are ready and of one size
+    uint64_t *entries;     // of a small block: reserved (mm/slots.h); NULL: mapped as any range is
     void *record;          // ioremap's
     uint32_t caller;
     uint32_t kind; // enum vm_kind
@@ -41,8 +43,12 @@ void vm_give(struct vm_window *window, struct vm_block *block);
 // Flushes what is owed. Locked.
 void vm_settle(struct vm_window *window);
 
-// Unmaps a block that is VM_GOING, flushes it, and gives its place back. Not locked.
-void vm_unmap(struct vm_window *window, struct vm_block *block);
+// Frees frames, all the blocks that they make up.
+void vm_free_frames(struct vm_window *window, const pfn_t *frames, uint64_t count);
+
+// Unmaps a block that is VM_GOING, flushes it, and gives its place back. Locked; gives the lock
+// back.
+void vm_unmap(struct vm_window *window, struct vm_block *block, unsigned long flags);
 
 // Gives the place of a block back that was taken and is not mapped. Not locked.
 void vm_cancel(struct vm_window *window, struct vm_block *block);
