@@ -21,8 +21,9 @@
 struct ioremap {
     struct lock lock;
     struct vm_window *window;
-    struct ranges mappings; // by physical address; they may overlap
-    struct node_pool nodes;
+    struct ranges noted;    // by physical address, and they may overlap: for good,
+    struct ranges mappings; // and those of ioremap, which come and go
+    struct node_pool nodes; // of both
 };
 
 enum ioremap_status {

@@ -19,14 +19,15 @@ struct mapping {
 void ioremap_init(struct ioremap *ioremap, struct vm_window *window) {
     *ioremap = (struct ioremap){.lock = {.rank = LOCK_IOREMAP}, .window = window};
     uint64_t end = UINT64_C(1) << window->tables->format.physical_bits;
+    ranges_init(&ioremap->noted, vaddr(0), vaddr(end), 0);
     ranges_init(&ioremap->mappings, vaddr(0), vaddr(end), 0);
     nodes_init(&ioremap->nodes, window->pages, sizeof(struct mapping), PAGE_OWNER_KERNEL);
 }
 
-// A mapping that meets [begin, end) and has another type, NULL for none. Locked.
-static const struct mapping *find_conflict(const struct ioremap *ioremap, uint64_t begin,
-                                           uint64_t end, uint32_t cache) {
-    const struct range *range = ranges_from(&ioremap->mappings, vaddr(begin));
+// A mapping of the set that meets [begin, end) and has another type, NULL for none. Locked.
+static const struct mapping *find_conflict(const struct ranges *set, uint64_t begin, uint64_t end,
+                                           uint32_t cache) {
+    const struct range *range = ranges_from(set, vaddr(begin));
     while (range != NULL && range->begin < end) {
         if (range->tag != cache) {
             return (const struct mapping *)(uintptr_t)range;
@@ -62,15 +63,18 @@ static void refuse(struct ioremap_refusal *refusal, const struct mapping *other)
     refusal->address = other->address;
 }
 
-// Notes a mapping that is possible, when nothing disagrees; NULL, with `*refusal` filled in, when
-// something does.
-static struct mapping *note(struct ioremap *ioremap, const struct request *request,
-                            struct ioremap_refusal *refusal) {
+// Notes in `set` a mapping that is possible, when nothing disagrees; NULL, with `*refusal` filled
+// in, when something does.
+static struct mapping *note(struct ioremap *ioremap, struct ranges *set,
+                            const struct request *request, struct ioremap_refusal *refusal) {
     struct mapping *mapping = NULL;
     refusal->status = IOREMAP_NO_MEMORY;
     unsigned long flags = lock_acquire(&ioremap->lock);
-    const struct mapping *other =
-        find_conflict(ioremap, request->begin, request->end, request->cache);
+    uint64_t begin = request->begin, end = request->end;
+    const struct mapping *other = find_conflict(&ioremap->noted, begin, end, request->cache);
+    if (other == NULL) {
+        other = find_conflict(&ioremap->mappings, begin, end, request->cache);
+    }
     if (other != NULL) {
         refuse(refusal, other);
     } else {
@@ -80,8 +84,7 @@ static struct mapping *note(struct ioremap *ioremap, const struct request *reque
         mapping->range.tag = request->cache;
         mapping->name = request->name;
         mapping->address = request->address;
-        bool added = ranges_add(&ioremap->mappings, &mapping->range, vaddr(request->begin),
-                                vaddr(request->end));
+        bool added = ranges_add(set, &mapping->range, vaddr(begin), vaddr(end));
         ASSERT(added);
         refusal->status = IOREMAP_OK;
     }
@@ -103,7 +106,7 @@ bool ioremap_note(struct ioremap *ioremap, paddr_t begin, paddr_t end, uint32_t 
     refusal = refusal != NULL ? refusal : &ignored;
     *refusal = (struct ioremap_refusal){.status = IOREMAP_BAD_REQUEST, .cache = cache};
     return ((begin.value | end.value) & (PAGE_SIZE - 1)) == 0 && is_possible(ioremap, &request) &&
-           note(ioremap, &request, refusal) != NULL;
+           note(ioremap, &ioremap->noted, &request, refusal) != NULL;
 }
 
 // The alignment with which the largest pages fit.
@@ -118,7 +121,7 @@ static uint64_t align_for(uint64_t begin, uint64_t bytes) {
 // Notes and maps what is possible and is not the page allocator's, in a place that was taken.
 static bool map(struct ioremap *ioremap, struct vm_block *block, const struct request *request,
                 struct ioremap_refusal *refusal) {
-    struct mapping *mapping = note(ioremap, request, refusal);
+    struct mapping *mapping = note(ioremap, &ioremap->mappings, request, refusal);
     if (mapping == NULL) {
         return false;
     }
