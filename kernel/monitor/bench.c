@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
-// What the page allocator's operations cost in the running kernel.
+// What the page allocator's operations cost in the running kernel, and virtual memory's
+// (bench_virt.c).
 //
 // Each row is measured after one round for warming up, and everything that it took is given back.
 // No allocation is made for the command itself but the list of the frames of the bulk row.
 #include <monitor/bench.h>
+
+#include <monitor/bench_rows.h>
 
 #include <mm/port.h>
 #include <state.h>
@@ -19,13 +22,6 @@ struct report {
     struct text *out;
     bool records;
     bool counts_instructions;
-};
-
-// A row's operation, `count` times. False when memory runs out, with nothing held.
-struct operation {
-    const char *name, *title;
-    bool (*run)(uint64_t count, unsigned order);
-    unsigned order;
 };
 
 static __attribute__((noinline)) bool run_nothing(uint64_t count, unsigned order) {
@@ -80,7 +76,7 @@ static __attribute__((noinline)) bool run_contiguous(uint64_t count, unsigned or
     return true;
 }
 
-static const struct operation operations[] = {
+static const struct bench_operation operations[] = {
     {"frame-pair", "alloc + free of a frame", run_frame_pairs, 0},
     {"pair-0", "alloc + free, order 0", run_pairs, 0},
     {"pair-1", "alloc + free, order 1", run_pairs, 1},
@@ -117,10 +113,10 @@ static uint64_t without_loop(uint64_t ticks, uint64_t count) {
     return ticks > loop ? ticks - loop : 0;
 }
 
-static void measure(const struct report *report, const struct operation *operation) {
-    bool done = operation->run(1, operation->order);
+static void measure(const struct report *report, const struct bench_operation *operation) {
+    bool done = operation->run(1, operation->argument);
     uint64_t begin = cpu_tsc();
-    done = done && operation->run(PAIRS, operation->order);
+    done = done && operation->run(PAIRS, operation->argument);
     uint64_t ticks = cpu_tsc() - begin;
     if (done) {
         print_row(report, operation->name, operation->title, PAIRS, without_loop(ticks, PAIRS));
@@ -202,4 +198,7 @@ void bench_command(struct text *out, size_t count, char **arguments) {
         measure(&report, &operations[i]);
     }
     measure_bulk(&report);
+    for (size_t i = 0; strata.own_tables && i < bench_virt_count; i++) {
+        measure(&report, &bench_virt_operations[i]);
+    }
 }

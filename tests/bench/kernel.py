@@ -38,6 +38,15 @@ ROWS = {
     "contig-2m-below-4g": ("contiguous 2 MiB below 4 GiB, pair", None, None, 400),
     "bulk-alloc": ("bulk of 65,536 frames, alloc", None, 636, None),
     "bulk-free": ("bulk of 65,536 frames, free", None, 550, None),
+    "vmalloc-4k": ("vmalloc + vfree, 4 KiB", 2792, 3835, None),
+    "vmalloc-16k": ("vmalloc + vfree, 16 KiB", 3597, 5084, 1500),
+    "vmalloc-64k": ("vmalloc + vfree, 64 KiB", 7407, 10503, None),
+    "vmalloc-1m": ("vmalloc + vfree, 1 MiB", 83891, 120918, 20000),
+    "vmap-1": ("vmap + vunmap, 1 page", 1916, 2520, 400),
+    "vmap-16": ("vmap + vunmap, 16 pages", 2912, 3699, 900),
+    "ioremap-4k": ("ioremap + iounmap, 4 KiB", 3958, 4936, 1000),
+    "fault-in": ("fault-in and unmap of a page", None, None, None),
+    "clone-break": ("clone of 64 pages, break of 1, destroy", None, None, None),
 }
 
 
