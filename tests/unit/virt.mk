@@ -8,3 +8,4 @@ TEST_SOURCES_space := tests/unit/world.c tests/unit/virt_world.c
 TEST_SOURCES_space_cases := tests/unit/world.c tests/unit/virt_world.c
 TEST_SOURCES_virt_threads := tests/unit/world.c tests/unit/virt_world.c
 TEST_SOURCES_slots := tests/unit/world.c tests/unit/virt_world.c
+TEST_SOURCES_virt_tlb := tests/unit/world.c tests/unit/virt_world.c tests/support/tlb_model.c
