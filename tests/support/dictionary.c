@@ -32,7 +32,7 @@ uint64_t dictionary_entry(const struct dictionary *dictionary, uint64_t frame,
 }
 
 uint64_t dictionary_frame(uint64_t entry) {
-    return (entry & ~ENTRY_SET) >> ATTRIBUTE_BITS;
+    return (entry & ~(ENTRY_SET | DICTIONARY_WRITTEN)) >> ATTRIBUTE_BITS;
 }
 
 uint32_t dictionary_attributes(uint64_t entry) {
@@ -70,8 +70,9 @@ static bool is_block(const struct window *window, uint64_t page, uint64_t size) 
         dictionary_frame(entries[0]) % size != 0) {
         return false;
     }
+    uint64_t expected = entries[0] & ~DICTIONARY_WRITTEN;
     for (uint64_t i = 1; i < size; i++) {
-        if (entries[i] != entries[0] + (i << ATTRIBUTE_BITS)) {
+        if ((entries[i] & ~DICTIONARY_WRITTEN) != expected + (i << ATTRIBUTE_BITS)) {
             return false;
         }
     }

@@ -21,8 +21,9 @@ struct dictionary {
     bool global_pages;
 };
 
-// A page: where it goes, and its attributes.
+// A page: where it goes, its attributes, and whether it was written to since it was mapped.
 #define DICTIONARY_NOTHING UINT64_C(0)
+#define DICTIONARY_WRITTEN (UINT64_C(1) << 62)
 
 // Adds a window of addresses. Storage is the dictionary's until dictionary_free.
 void dictionary_add(struct dictionary *dictionary, uint64_t begin, uint64_t pages);

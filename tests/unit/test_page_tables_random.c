@@ -205,7 +205,8 @@ static void random_protect(const struct request *request, struct tlb_batch *batc
         if (entry != DICTIONARY_NOTHING) {
             uint32_t now = (dictionary_attributes(entry) & ~mask) | attributes;
             request->entries[i] =
-                dictionary_entry(request->dictionary, dictionary_frame(entry), now);
+                dictionary_entry(request->dictionary, dictionary_frame(entry), now) |
+                (entry & DICTIONARY_WRITTEN);
         }
     }
 }
@@ -228,6 +229,46 @@ static void random_replace(const struct request *request) {
     assert_int_equal(status, TABLES_OK);
     assert_int_equal(old.value, dictionary_frame(*entry));
     *entry = dictionary_entry(request->dictionary, frame, attributes);
+}
+
+// One page becomes what it would be as a part of a large one.
+static void heal_page(const struct request *block, uint64_t i, uint64_t wanted) {
+    vaddr_t at = vaddr((block->page + i) << PAGE_SHIFT);
+    pfn_t frame = pfn(dictionary_frame(wanted));
+    uint32_t attributes = dictionary_attributes(wanted);
+    attributes &= block->dictionary->no_execute ? ~UINT32_C(0) : ~PAGING_EXECUTE;
+    uint64_t entry = block->entries[i];
+    enum tables_status status = TABLES_OK;
+    if (entry == DICTIONARY_NOTHING) {
+        status = tables_map(block->tables, at, 1, paddr_of(frame), attributes);
+    } else if ((entry & ~DICTIONARY_WRITTEN) != wanted) {
+        status = tables_replace(block->tables, at, frame, attributes, NULL);
+    } else {
+        wanted = entry;
+    }
+    assert_int_equal(status, TABLES_OK);
+    block->entries[i] = wanted;
+}
+
+// All pages of a block of 2 MiB become alike, a part at a time: a large page when all of them are.
+static void random_heal(const struct request *request) {
+    struct request block = *request;
+    block.page &= ~UINT64_C(511);
+    block.entries = dictionary_range(block.dictionary, block.page, 512);
+    if (block.entries == NULL) {
+        return;
+    }
+    uint64_t wanted = block.entries[0] & ~DICTIONARY_WRITTEN;
+    if (wanted == DICTIONARY_NOTHING || (wanted & PAGING_SMALL) != 0 ||
+        dictionary_frame(wanted) % 512 != 0) {
+        wanted =
+            dictionary_entry(block.dictionary, block.page & 0xfffffff, pick_attributes(&block));
+    }
+    uint64_t first = pick(4) == 0 ? pick(512) : 0, frame = dictionary_frame(wanted);
+    for (uint64_t i = first; i < 512; i++) {
+        heal_page(&block, i,
+                  dictionary_entry(block.dictionary, frame + i, dictionary_attributes(wanted)));
+    }
 }
 
 // Several changes with one flush behind them.
@@ -260,19 +301,25 @@ static void random_operation(void) {
         random_replace(&request);
     } else if (what < 98) {
         random_batch(request.tables);
+    } else if (pick(3) == 0) {
+        random_heal(&request);
     } else {
         tables_trim(request.tables);
     }
 }
 
-static bool access_page(unsigned cpu, const struct dictionary *dictionary, uint64_t page) {
+static bool access_page(unsigned cpu, struct dictionary *dictionary, uint64_t page) {
     uint64_t entry = dictionary_at(dictionary, page);
     const struct tlb_expected expected = {
         .mapped = entry != DICTIONARY_NOTHING,
         .frame = dictionary_frame(entry),
         .attributes = dictionary_attributes(entry),
     };
-    return tlb_model_access(&model, cpu, page, pick(2) == 0, &expected);
+    bool write = pick(2) == 0;
+    if (write && expected.mapped && (expected.attributes & PAGING_WRITE) != 0) {
+        *dictionary_range(dictionary, page, 1) |= DICTIONARY_WRITTEN;
+    }
+    return tlb_model_access(&model, cpu, page, write, &expected);
 }
 
 // Each CPU touches some pages; the lower half is that of what it has loaded.
@@ -315,16 +362,21 @@ static void query_somewhere(void) {
         uint64_t offset = request.page - (page.begin.value >> PAGE_SHIFT);
         assert_int_equal((page.to.value >> PAGE_SHIFT) + offset, dictionary_frame(entry));
         assert_int_equal(page.attributes, dictionary_attributes(entry));
+        assert_true(page.dirty || (entry & DICTIONARY_WRITTEN) == 0);
     }
 }
 
-static void create_tables(void) {
-    const struct paging_format format = {.levels = pick(4) == 0 ? 5 : 4,
-                                         .physical_bits = 46,
-                                         .no_execute = pick(8) != 0,
-                                         .gib_pages = pick(4) != 0,
-                                         .global_pages = pick(8) != 0,
-                                         .pat = pick(8) != 0};
+// What a CPU has; some lack one thing or another.
+static struct paging_format pick_format(bool has_all) {
+    return (struct paging_format){.levels = pick(4) == 0 ? 5 : 4,
+                                  .physical_bits = 46,
+                                  .no_execute = has_all || pick(8) != 0,
+                                  .gib_pages = has_all || pick(4) != 0,
+                                  .global_pages = has_all || pick(8) != 0,
+                                  .pat = has_all || pick(8) != 0};
+}
+
+static void create_tables(struct paging_format format) {
     uint64_t half = UINT64_C(1) << (9 * format.levels - 1), top = UINT64_C(1) << 52;
     uint64_t gib = 1 << 18, mib2 = 512, upper = top - half;
     assert_int_equal(tables_init(&kernel, &format, &world.pages, NULL), TABLES_OK);
@@ -347,10 +399,10 @@ static void create_tables(void) {
     assert_int_equal(tables_init(&user, &format, &world.pages, &kernel), TABLES_OK);
 }
 
-static void create_world(void) {
+static void create_world(bool has_all) {
     const struct world_range ranges[] = {{MIB, 64 * MIB, EFI_CONVENTIONAL}};
     world_create(&world, ranges, 1);
-    create_tables();
+    create_tables(pick_format(has_all));
     if (with_model) {
         tlb_model_start(&model, &world.pages, &kernel);
     }
@@ -390,7 +442,7 @@ static void run(uint64_t steps) {
             if (step != 0) {
                 destroy_world();
             }
-            create_world();
+            create_world(false);
         }
         random_operation();
         query_somewhere();
@@ -432,7 +484,7 @@ static void wrong_flushes_are_caught(void **state) {
     with_model = true;
     begin(WORLD_STEPS);
     for (unsigned defect = TLB_DROPPED; defect < TLB_DEFECTS_; defect++) {
-        create_world();
+        create_world(true);
         model.defect = defect;
         uint64_t step = 0;
         while (model.failure == NULL && step < WORLD_STEPS) {
