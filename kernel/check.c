@@ -9,7 +9,7 @@ static const char *address_space_broken(struct kernel *kernel) {
     for (size_t i = 0; broken == NULL && i < sizeof(windows) / sizeof(windows[0]); i++) {
         broken = vm_window_check(windows[i]);
     }
-    return broken;
+    return broken != NULL ? broken : shares_check(&kernel->spaces.shares);
 }
 
 const char *kernel_broken(struct kernel *kernel) {

@@ -11,6 +11,7 @@
 #include <mm/ledger.h>
 #include <mm/memmap.h>
 #include <mm/page.h>
+#include <mm/vmalloc.h>
 #include <mm/watch.h>
 #include <strata/text.h>
 
@@ -41,6 +42,8 @@ void report_sites(struct text *out, const struct page_site *sites, size_t count,
 // What a watch does now. NULL: nobody watches.
 void report_failures(struct text *out, const struct page_watch *watch);
 void report_trace(struct text *out, const struct page_watch *watch);
+// A window of kernel addresses: what is in use, a line each, and what waits or is kept for later.
+void report_window(struct text *out, const char *name, struct vm_window *window);
 
 // Records.
 //   {"record":"efi","index":0,"type":7,"name":"Conventional","start":"0x…","pages":159,
@@ -56,6 +59,9 @@ void record_regions(struct text *out, const struct memmap *map);
 void record_findings(struct text *out, const struct memmap *map);
 void record_buddy(struct text *out, struct page_allocator *allocator);
 void record_ledger(struct text *out, const struct ledger *ledger);
+//   {"record":"vm","window":"vmalloc","start":"0x…","pages":4,"kind":"vmalloc",
+//    "physical":"0x…","cache":"write-back","caller":"function+0x1c"}   (one line; the first page's)
+void record_window(struct text *out, const char *name, struct vm_window *window);
 
 // A recording (mm/watch.h), which strata-replay reads: `trace`, how everything was at its start,
 // and the last events, of which `trace-end` has the number. Sections that are not there were

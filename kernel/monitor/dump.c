@@ -50,6 +50,14 @@ static void record_audit(struct text *out, struct kernel *kernel) {
     }
 }
 
+static void record_windows(struct text *out, struct kernel *kernel) {
+    if (kernel->own_tables) {
+        record_window(out, "vmalloc", &kernel->vmalloc);
+        record_window(out, "mmio", &kernel->mmio);
+        record_window(out, "stacks", &kernel->stacks);
+    }
+}
+
 void dump_json(struct text *out, struct kernel *kernel) {
     struct ledger ledger;
     ledger_compute(&ledger, &kernel->map, &kernel->pages);
@@ -64,6 +72,7 @@ void dump_json(struct text *out, struct kernel *kernel) {
     controls_records(out, &kernel->controls);
     layout_records(out, &kernel->layout);
     mappings_records(out, kernel);
+    record_windows(out, kernel);
     record_audit(out, kernel);
     phases_record(out, &kernel->phases);
     text_puts(out, "--- end ---\n");

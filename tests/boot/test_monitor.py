@@ -37,7 +37,7 @@ def test_help_lists_every_command_with_a_line(uboot):
     ("map", "mem00: "), ("map raw", "in steps of 40"), ("regions", "usable"), ("findings", "findings: "),
     ("buddy", "free: "), ("ledger", "unaccounted 0"), ("acpi", "reclaimed"), ("check", "check: ok"),
     ("options", "kaslr"), ("phases", "buddy"), ("cpu", "paging levels"), ("whatis 1M", "region: "),
-    ("dump", "unaccounted 0"), ("dump json", "--- end ---"),
+    ("dump", "unaccounted 0"), ("dump json", "--- end ---"), ("vm", "stacks: 4 blocks"),
 ])
 def test_looking_changes_nothing(uboot, command, word):
     session = uboot()

@@ -9,3 +9,4 @@ TEST_SOURCES_space_cases := tests/unit/world.c tests/unit/virt_world.c
 TEST_SOURCES_virt_threads := tests/unit/world.c tests/unit/virt_world.c
 TEST_SOURCES_slots := tests/unit/world.c tests/unit/virt_world.c
 TEST_SOURCES_virt_tlb := tests/unit/world.c tests/unit/virt_world.c tests/support/tlb_model.c
+TEST_SOURCES_report_virt := tests/unit/world.c tests/unit/virt_world.c
