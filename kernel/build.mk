@@ -17,8 +17,8 @@ KERNEL_LINK := $(LD_ELF) -pie --no-dynamic-linker -z text -z norelro -z max-page
   --build-id=none --fatal-warnings -T kernel/strata.lds
 
 $(BUILD)/kernel/mm/%.o: KERNEL_INCLUDES += -Imm
-# It calls nothing but last, so it is never in a backtrace: no frame.
-$(BUILD)/kernel/mm/page/page.o: KERNEL_FLAGS += -fomit-frame-pointer
+# They call nothing but last, so they are never in a backtrace: no frame.
+$(BUILD)/kernel/mm/page/page.o $(BUILD)/kernel/mm/object/quick.o: KERNEL_FLAGS += -fomit-frame-pointer
 
 $(BUILD)/kernel/include/stb:
 	@mkdir -p $(@D)

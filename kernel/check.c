@@ -20,6 +20,9 @@ const char *kernel_broken(struct kernel *kernel) {
     if (broken == NULL && kernel->own_tables) {
         broken = address_space_broken(kernel);
     }
+    if (broken == NULL) {
+        broken = object_check(&kernel->kmalloc.heap);
+    }
     if (broken != NULL) {
         return broken;
     }

@@ -134,6 +134,7 @@ _Noreturn void kernel_start(const struct boot_info *info, uint64_t entry_tsc) {
     phases_end(&strata.phases, "cpu");
     memory_init(&strata);
     memory_set_tripwires(&strata);
+    memory_init_objects(&strata);
     watch_begin(&strata);
 
     clock_calibrate(&strata.clock);

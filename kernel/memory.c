@@ -157,6 +157,19 @@ void memory_init(struct kernel *kernel) {
     phases_end(&kernel->phases, "buddy");
 }
 
+static uint64_t shrink_objects(void *heap) {
+    return object_heap_shrink(heap);
+}
+
+void memory_init_objects(struct kernel *kernel) {
+    const struct object_options options = {.seed = kernel->info->random_seed};
+    if (!kmalloc_init(&kernel->kmalloc, &kernel->pages, &options)) {
+        port_panic("no memory for kmalloc's directory");
+    }
+    page_set_shrinker(&kernel->pages, shrink_objects, &kernel->kmalloc.heap);
+    phases_end(&kernel->phases, "kmalloc");
+}
+
 static uint64_t part(uint64_t pages, uint64_t divisor, uint64_t most_bytes) {
     uint64_t most = most_bytes / PAGE_SIZE;
     return pages / divisor < most ? pages / divisor : most;

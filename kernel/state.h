@@ -8,6 +8,7 @@
 #include <lib/backtrace.h>
 #include <log.h>
 #include <mm/ioremap.h>
+#include <mm/kmalloc.h>
 #include <mm/paging.h>
 #include <mm/space.h>
 #include <mm/watch.h>
@@ -43,6 +44,7 @@ struct kernel {
     struct memmap map;
     struct page_allocator pages;
     struct page_watch watch;
+    struct kmalloc kmalloc;
     pfn_t trace_storage;  // of a recording
     uint64_t trace_pages; // 0: there is none
     struct acpi acpi;

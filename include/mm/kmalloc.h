@@ -21,8 +21,10 @@
 
 struct kmalloc {
     struct object_heap heap;
-    uint8_t class_of[KMALLOC_SMALL / 8 + 1]; // by size in units of 8 bytes, rounded up
-    struct object_cache classes[KMALLOC_CLASSES];
+    // By size in units of 8 bytes, rounded up; 0 bytes: the last one, which is no class and never
+    // has anything.
+    uint8_t class_of[KMALLOC_SMALL / 8 + 1];
+    struct object_cache classes[KMALLOC_CLASSES + 1];
 };
 
 // Makes the classes, over a heap of their own. False when there is no memory for the heap
@@ -32,7 +34,16 @@ bool kmalloc_init(struct kmalloc *kmalloc, struct page_allocator *pages,
 
 // Takes `size` bytes; NULL when there is no memory for them. `flags`: OBJECT_… .
 // O(1) and what object_alloc says; beyond KMALLOC_CLASS_MAX what page_alloc_contig says.
-void *kmalloc_alloc(struct kmalloc *kmalloc, size_t size, unsigned flags);
+static inline void *kmalloc_alloc(struct kmalloc *kmalloc, size_t size, unsigned flags);
+
+// The same without flags, in fewer instructions: what kmalloc_alloc becomes when there are none.
+void *kmalloc_alloc_plain(struct kmalloc *kmalloc, size_t size);
+void *kmalloc_alloc_flags(struct kmalloc *kmalloc, size_t size, unsigned flags);
+
+static inline void *kmalloc_alloc(struct kmalloc *kmalloc, size_t size, unsigned flags) {
+    return __builtin_constant_p(flags) && flags == 0 ? kmalloc_alloc_plain(kmalloc, size)
+                                                     : kmalloc_alloc_flags(kmalloc, size, flags);
+}
 
 // The same, for an address that is a multiple of `align`, a power of two up to 1 GiB; NULL for
 // another one.

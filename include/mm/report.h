@@ -8,6 +8,7 @@
 // 2^53 are strings, "0x…".
 #pragma once
 
+#include <mm/cache.h>
 #include <mm/ledger.h>
 #include <mm/memmap.h>
 #include <mm/page.h>
@@ -27,10 +28,13 @@ void report_regions(struct text *out, const struct memmap *map);
 void report_findings(struct text *out, const struct memmap *map);
 void report_buddy(struct text *out, struct page_allocator *allocator);
 void report_ledger(struct text *out, const struct ledger *ledger);
+// Object caches that have, or had, a slab.
+void report_slabs(struct text *out, struct object_heap *heap);
 
 // Words for the middle of a line: what a frame is ("allocated, in a block of order 3 at 0x12000,
-// owner dma"), and, in whole sentences, why a request for contiguous frames was refused.
+// owner dma"), what an address is to the object caches, and, in whole sentences, why a request for contiguous frames was refused.
 void report_frame(struct text *out, const struct page_info *info);
+void report_object(struct text *out, const struct object_info *info);
 void report_refusal(struct text *out, const struct page_refusal *refusal);
 
 // Who called, as text in a line: "function+0x1c", "text+0x1234" when the function is not known, or
@@ -52,6 +56,9 @@ void report_window(struct text *out, const char *name, struct vm_window *window)
 //   {"record":"finding","kind":"overlap","severity":"warning","text":"…"}
 //   {"record":"section","index":0,"start":"0x…","state":"split","free":[…19 counts, order 0 to
 //   18…]}
+//   {"record":"slab","class":"64","object_size":64,"slabs":1,"objects":64,"in_use":3,
+//    "slabs_most":1,"bytes":"0x…"}   (one line), and for what is beside the slabs
+//   {"record":"slab-heap","large":0,"large_bytes":"0x…","overhead":"0x…"}
 //   {"record":"ledger","account":"free","bytes":"0x…"}   … and the accounts "total", "unaccounted",
 //   "left-by-firmware", "not-ram", "described", "strata-itself"
 void record_efi_map(struct text *out, const struct efi_map *map);
@@ -62,6 +69,7 @@ void record_ledger(struct text *out, const struct ledger *ledger);
 //   {"record":"vm","window":"vmalloc","start":"0x…","pages":4,"kind":"vmalloc",
 //    "physical":"0x…","cache":"write-back","caller":"function+0x1c"}   (one line; the first page's)
 void record_window(struct text *out, const char *name, struct vm_window *window);
+void record_slabs(struct text *out, struct object_heap *heap);
 
 // A recording (mm/watch.h), which strata-replay reads: `trace`, how everything was at its start,
 // and the last events, of which `trace-end` has the number. Sections that are not there were

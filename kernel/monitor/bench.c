@@ -18,15 +18,9 @@
 #define LOOP_LENGTH    1000000 // instructions
 #define LOOP_TOLERANCE 100     // ticks: what surrounds the loop
 
-struct report {
-    struct text *out;
-    bool records;
-    bool counts_instructions;
-};
-
 static __attribute__((noinline)) bool run_nothing(uint64_t count, unsigned order) {
     for (uint64_t i = 0; i < count; i++) {
-        __atomic_signal_fence(__ATOMIC_SEQ_CST); // keeps the compiler from dropping the loop
+        cpu_nothing();
     }
     return order == 0;
 }
@@ -89,7 +83,7 @@ static const struct bench_operation operations[] = {
     {"contig-2m-below-4g", "contiguous 2 MiB below 4 GiB", run_contiguous, 9},
 };
 
-static void print_row(const struct report *report, const char *name, const char *title,
+static void print_row(const struct bench *report, const char *name, const char *title,
                       uint64_t count, uint64_t ticks) {
     if (report->records) {
         text_printf(report->out,
@@ -113,7 +107,16 @@ static uint64_t without_loop(uint64_t ticks, uint64_t count) {
     return ticks > loop ? ticks - loop : 0;
 }
 
-static void measure(const struct report *report, const struct bench_operation *operation) {
+void bench_row(const struct bench *bench, const char *name, const char *title, uint64_t count,
+               uint64_t ticks) {
+    if (count == 0) {
+        text_printf(bench->out, "  %-36s not enough memory\n", title);
+    } else {
+        print_row(bench, name, title, count, without_loop(ticks, count));
+    }
+}
+
+static void measure(const struct bench *report, const struct bench_operation *operation) {
     bool done = operation->run(1, operation->argument);
     uint64_t begin = cpu_tsc();
     done = done && operation->run(PAIRS, operation->argument);
@@ -144,7 +147,7 @@ static __attribute__((noinline)) void free_bulk(const pfn_t *frames, uint64_t co
     }
 }
 
-static void measure_bulk_in(const struct report *report, pfn_t *frames) {
+static void measure_bulk_in(const struct bench *report, pfn_t *frames) {
     uint64_t begin = cpu_tsc();
     uint64_t taken = take_bulk(frames, BULK_FRAMES);
     uint64_t between = cpu_tsc();
@@ -160,7 +163,7 @@ static void measure_bulk_in(const struct report *report, pfn_t *frames) {
               without_loop(end - between, taken));
 }
 
-static void measure_bulk(const struct report *report) {
+static void measure_bulk(const struct bench *report) {
     pfn_t list;
     if (page_alloc(&strata.pages, BULK_ORDER, PAGE_ANYWHERE, PAGE_OWNER_TEST, &list) != PAGE_OK) {
         text_puts(report->out, "  bulk of 65,536 frames: not enough memory\n");
@@ -171,7 +174,7 @@ static void measure_bulk(const struct report *report) {
 }
 
 // Finds out what a tick is.
-static void calibrate(struct report *report) {
+static void calibrate(struct bench *report) {
     uint64_t begin = cpu_tsc();
     cpu_count_down(LOOP_LENGTH / 2);
     uint64_t ticks = cpu_tsc() - begin;
@@ -188,7 +191,7 @@ static void calibrate(struct report *report) {
 }
 
 void bench_command(struct text *out, size_t count, char **arguments) {
-    struct report report = {.out = out, .records = count == 1};
+    struct bench report = {.out = out, .records = count == 1};
     if (count == 1 && strcmp(arguments[0], "json") != 0) {
         text_puts(out, "like this: bench, or bench json\n");
         return;
@@ -201,4 +204,5 @@ void bench_command(struct text *out, size_t count, char **arguments) {
     for (size_t i = 0; strata.own_tables && i < bench_virt_count; i++) {
         measure(&report, &bench_virt_operations[i]);
     }
+    bench_objects(&report);
 }

@@ -17,6 +17,7 @@ void dump_text(struct text *out, struct kernel *kernel) {
     acpi_summary(out, &kernel->acpi);
     text_puts(out, "\n");
     report_buddy(out, &kernel->pages);
+    report_slabs(out, &kernel->kmalloc.heap);
     report_ledger(out, &ledger);
     phases_report(out, &kernel->phases);
     audit_print(out, kernel);
@@ -68,6 +69,7 @@ void dump_json(struct text *out, struct kernel *kernel) {
     record_findings(out, &kernel->map);
     acpi_records(out, &kernel->acpi);
     record_buddy(out, &kernel->pages);
+    record_slabs(out, &kernel->kmalloc.heap);
     record_ledger(out, &ledger);
     controls_records(out, &kernel->controls);
     layout_records(out, &kernel->layout);

@@ -21,6 +21,7 @@ static const struct {
 } groups[] = {
     {"look at memory", monitor_look_commands},
     {"change it by hand", monitor_change_commands},
+    {"kmalloc", monitor_object_commands},
     {"bad memory", monitor_badram_commands},
     {"watch the page allocator", monitor_watch_commands},
     {"the address space", monitor_paging_commands},

@@ -20,6 +20,7 @@ struct monitor_command {
 
 extern const struct monitor_command monitor_look_commands[];    // look.c
 extern const struct monitor_command monitor_change_commands[];  // change.c
+extern const struct monitor_command monitor_object_commands[];  // object.c
 extern const struct monitor_command monitor_badram_commands[];  // badram.c
 extern const struct monitor_command monitor_watch_commands[];   // watch.c
 extern const struct monitor_command monitor_paging_commands[];  // paging.c

@@ -57,6 +57,16 @@ static void explain_section(struct text *out, struct kernel *kernel, pfn_t frame
                 section_kind_name(report.kind), report.free_pages);
 }
 
+static void explain_object(struct text *out, struct kernel *kernel, paddr_t address) {
+    struct object_info info =
+        object_inspect(&kernel->kmalloc.heap, port_direct_map_base + address.value);
+    if (info.kind != OBJECT_FOREIGN) {
+        text_puts(out, "  object: ");
+        report_object(out, &info);
+        text_puts(out, "\n");
+    }
+}
+
 void whatis_physical(struct text *out, struct kernel *kernel, paddr_t address) {
     text_printf(out, "physical 0x%lx, frame 0x%lx\n", address.value, pfn_of(address).value);
     explain_descriptors(out, &kernel->firmware_map, address.value);
@@ -65,4 +75,5 @@ void whatis_physical(struct text *out, struct kernel *kernel, paddr_t address) {
     text_puts(out, "  frame: ");
     whatis_frame(out, kernel, pfn_of(address));
     text_puts(out, "\n");
+    explain_object(out, kernel, address);
 }

@@ -7,7 +7,7 @@
 #define PORT_CPU_MAX 16
 
 // Where physical address 0 is mapped; set once, from the boot contract.
-extern uint8_t *port_direct_map_base;
+extern uint8_t *port_direct_map_base __attribute__((visibility("hidden")));
 
 // One CPU runs; the others are not started yet.
 static inline unsigned port_cpu(void) {

@@ -44,6 +44,11 @@ static inline uint64_t cpu_tsc(void) {
     return (uint64_t)high << 32 | low;
 }
 
+// No instruction, but the compiler does not know: a loop around it stays.
+static inline void cpu_nothing(void) {
+    __asm__ volatile("" : : : "memory");
+}
+
 // Counts down to 0 in a loop of exactly two instructions a step: a length to measure with.
 static inline void cpu_count_down(uint64_t steps) {
     __asm__ volatile("1: dec %0\n\tjnz 1b" : "+r"(steps) : : "cc");

@@ -2,6 +2,7 @@
 // Object caches: making them, and the calls that everybody makes. cpu.c has what goes on behind.
 #include "internal.h"
 
+#include <mm/kmalloc.h>
 #include <string.h>
 
 // Slabs of later times are about this large, when their objects are small,
@@ -42,6 +43,7 @@ bool object_cache_init(struct object_cache *cache, struct object_heap *heap, con
     cache->first_order = order_for(cache->size, 0, cache->size <= 4 * KIB ? 4 : 2);
     cache->order = order_for(cache->size, SLAB_BYTES, 8);
     cache->heap = heap;
+    cache->directory = heap->directory;
     cache->construct = construct;
     cache->lock.rank = LOCK_OBJECT_CACHE;
     for (unsigned i = 0; i + 1 < OBJECT_NAME_MAX && name[i] != '\0'; i++) {
@@ -55,36 +57,6 @@ bool object_cache_init(struct object_cache *cache, struct object_heap *heap, con
     heap->caches = cache;
     lock_release(&heap->list, irq);
     return true;
-}
-
-void *object_alloc(struct object_cache *cache, unsigned flags) {
-    struct object_cpu *part = cache->cpus[port_cpu()];
-    uint32_t open = port_cpu() | OBJECT_NAMED;
-    if (__builtin_expect((flags & OBJECT_ZERO) == 0, true) && object_gate_enter(part, open)) {
-        void *object = object_pop(part);
-        object_gate_leave(part, open);
-        if (__builtin_expect(object != NULL, true)) {
-            return object;
-        }
-    }
-    return object_alloc_slow(cache, flags);
-}
-
-void object_free(struct object_cache *cache, void *object) {
-    struct slab *slab = object_find(cache->heap, object);
-    struct object_cpu *part = cache->cpus[port_cpu()];
-    uint32_t open = port_cpu() | OBJECT_NAMED;
-    uint64_t index;
-    if (__builtin_expect(slab->cache == cache && slab_index(slab, object, &index), true) &&
-        object_gate_enter(part, open)) {
-        bool done = handed_read(&slab->handed[index]) == HANDED_OUT &&
-                    object_push(part, object, &slab->handed[index]);
-        object_gate_leave(part, open);
-        if (__builtin_expect(done, true)) {
-            return;
-        }
-    }
-    object_free_slow(cache->heap, cache, object);
 }
 
 // The part of this CPU, made if need be; the closed one without memory. An interrupt may be
@@ -101,7 +73,7 @@ static struct object_cpu *part_here(struct object_cache *cache, unsigned flags) 
     return *place;
 }
 
-void *object_alloc_slow(struct object_cache *cache, unsigned flags) {
+void *object_alloc_flags(struct object_cache *cache, unsigned flags) {
     struct object_cpu *part = part_here(cache, flags);
     void *object = NULL;
     if (object_gate_enter_any(part)) {
@@ -118,7 +90,7 @@ void *object_alloc_slow(struct object_cache *cache, unsigned flags) {
 }
 
 void object_free_slow(struct object_heap *heap, struct object_cache *cache, void *object) {
-    if (object == NULL) {
+    if (object == NULL || (cache == NULL && object == KMALLOC_NOTHING)) {
         return;
     }
     struct slab *slab = object_find(heap, object);

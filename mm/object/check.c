@@ -59,10 +59,8 @@ static const char *check_magazine(const struct object_cpu *part, struct magazine
 }
 
 static void unmark(const struct object_cpu *part) {
-    for (unsigned i = 0; i < 2; i++) {
-        for (uint64_t at = 0; at < part->magazines[i].count && at < MAGAZINE_MAX; at++) {
-            *part->magazines[i].handed[at] &= (uint8_t)~SEEN;
-        }
+    for (uint64_t i = 0; i < part->magazine.count && i < MAGAZINE_MAX; i++) {
+        *part->magazine.handed[i] &= (uint8_t)~SEEN;
     }
 }
 
@@ -75,9 +73,9 @@ static const char *check_magazines(const struct object_cache *cache, uint64_t *o
     unsigned cpu = 0;
     for (; cpu < PORT_CPU_MAX && broken == NULL; cpu++) {
         struct object_cpu *part = part_of(cache, cpu);
-        for (unsigned i = 0; part != NULL && i < 2 && broken == NULL; i++) {
-            broken = check_magazine(part, &part->magazines[i]);
-            *objects += part->magazines[i].count;
+        if (part != NULL) {
+            broken = check_magazine(part, &part->magazine);
+            *objects += part->magazine.count;
         }
     }
     for (unsigned i = 0; broken == NULL && i < cpu; i++) {
@@ -159,14 +157,9 @@ static const char *check_cache(struct object_cache *cache, uint64_t *frames) {
 // K4: frames that the directory knows.
 static uint64_t count_known(const struct object_heap *heap) {
     uint64_t frames = 0;
-    for (uint64_t i = 0; i < heap->section_count; i++) {
-        for (unsigned at = 0; at < 512 * 512 && heap->sections[i] != heap->no_regions; at++) {
-            struct slab **region = heap->sections[i][at / 512];
-            if (region == heap->no_frames) {
-                at |= 511;
-            } else {
-                frames += region[at % 512]->kind != SLAB_NONE;
-            }
+    for (uint64_t i = 0; i < heap->directory.region_count; i++) {
+        for (unsigned at = 0; at < 512 && heap->directory.regions[i] != heap->no_frames; at++) {
+            frames += heap->directory.regions[i][at]->kind != SLAB_NONE;
         }
     }
     return frames;

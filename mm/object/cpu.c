@@ -40,8 +40,6 @@ struct object_cpu *object_part_create(struct object_cache *cache, unsigned flags
     part->open = part->cpu | (cache->is_class ? 0 : OBJECT_NAMED) | (slow ? OBJECT_SLOW : 0);
     part->open_for = part->open;
     part->capacity = fits > MAGAZINE_MAX ? MAGAZINE_MAX : fits < MAGAZINE_MIN ? MAGAZINE_MIN : fits;
-    part->give = &part->magazines[0];
-    part->back = &part->magazines[1];
     part->cache = cache;
     part->random =
         __atomic_add_fetch(&heap->random, UINT64_C(0x632be59bd9b4e019), __ATOMIC_RELAXED) ^
@@ -50,31 +48,34 @@ struct object_cpu *object_part_create(struct object_cache *cache, unsigned flags
     return part;
 }
 
-static inline void load(struct magazine *magazine, struct slab *slab, unsigned index) {
-    magazine->objects[magazine->count] = slab->base + (size_t)index * slab->cache->size;
-    magazine->handed[magazine->count++] = slab->handed + index;
+static inline void load(struct magazine *magazine, uint64_t at, struct slab *slab, uint64_t index,
+                        uint32_t size) {
+    magazine->objects[at] = slab->base + index * size;
+    magazine->handed[at] = slab->handed + index;
 }
 
 // Moves up to `most` objects of one word into a magazine. Of a fresh word in random order.
 static void load_word(struct object_cpu *part, struct slab *slab, unsigned word, uint64_t most,
                       struct magazine *magazine) {
-    uint64_t free = slab->free[word], bits = free;
-    uint64_t before = magazine->count;
-    if (free == UINT64_MAX) {
+    uint64_t bits = slab->free[word], before = magazine->count, at = before, end = at + most;
+    uint32_t size = part->cache->size;
+    if (bits == UINT64_MAX) {
         unsigned flip = object_random(&part->random) & 63;
-        for (uint64_t i = 0; i < most && i < 64; i++) {
-            unsigned slot = part->order[i] ^ flip;
-            load(magazine, slab, word * 64 + slot);
-            bits &= ~(UINT64_C(1) << slot);
+        const uint8_t *order = part->order;
+        for (end = most < 64 ? end : at + 64; at < end; at++) {
+            unsigned slot = *order++ ^ flip;
+            load(magazine, at, slab, word * 64 + slot, size);
+            bits ^= UINT64_C(1) << slot;
         }
     } else {
-        for (uint64_t i = 0; i < most && bits != 0; i++) {
-            load(magazine, slab, word * 64 + (unsigned)__builtin_ctzll(bits));
+        for (; at < end && bits != 0; at++) {
+            load(magazine, at, slab, word * 64 + (unsigned)__builtin_ctzll(bits), size);
             bits &= bits - 1;
         }
     }
+    magazine->count = at;
     slab->free[word] = bits;
-    slab->stock -= (uint16_t)(magazine->count - before);
+    slab->stock -= (uint16_t)(at - before);
 }
 
 // Moves up to `most` objects of a slab that has some. The lock is held.
@@ -159,15 +160,11 @@ static bool refill(struct object_cpu *part, uint64_t most, struct magazine *maga
 }
 
 void *object_take(struct object_cpu *part, unsigned flags) {
-    if (part->give->count == 0 && part->back->count != 0) {
-        struct magazine *back = part->back;
-        part->back = part->give;
-        part->give = back;
-    }
-    if (part->give->count == 0 && !refill(part, part->capacity, part->give, flags)) {
+    struct magazine *magazine = &part->magazine;
+    if (magazine->count == 0 && !refill(part, part->capacity, magazine, flags)) {
         return NULL;
     }
-    return object_pop(part);
+    return object_pop(magazine);
 }
 
 void *object_take_around(struct object_cpu *part, unsigned flags) {
@@ -179,30 +176,34 @@ void *object_take_around(struct object_cpu *part, unsigned flags) {
     return one.objects[0];
 }
 
-static bool lies_in(const struct slab *slab, const void *object) {
-    return (uint64_t)object - (uint64_t)slab->base < PAGE_SIZE << slab->order;
-}
-
-// An object comes back to its slab. The lock is held. Returns the slab when it has to be released.
-static struct slab *unload(struct slab *slab, uint64_t index) {
-    uint64_t bit = UINT64_C(1) << (index & 63), *word = &slab->free[index / 64];
-    if (__builtin_expect((*word & bit) != 0, false)) {
-        object_misuse(slab->cache->heap, slab->cache,
-                      slab->base + index * slab->cache->size); // two CPUs in the same instant
-    }
-    *word |= bit;
-    if (slab->stock++ == 0) {
+// Puts the objects at the beginning of a magazine that are of one slab back into it; returns how
+// many. The lock is held.
+static uint64_t unload(struct slab *slab, const struct magazine *magazine, uint64_t from,
+                       uint64_t end) {
+    uint64_t base = (uint64_t)slab->base, bytes = PAGE_SIZE << slab->order, at = from;
+    do {
+        uint64_t index = (uint64_t)(magazine->handed[at] - slab->handed);
+        uint64_t bit = UINT64_C(1) << (index & 63), free = slab->free[index / 64];
+        if (__builtin_expect((free & bit) != 0, false)) {
+            object_misuse(slab->cache->heap, slab->cache, magazine->objects[at]); // both at once
+        }
+        slab->free[index / 64] = free | bit;
+        at++;
+    } while (at < end && (uint64_t)magazine->objects[at] - base < bytes);
+    if (slab->stock == 0) {
         slab_heap_insert(&slab->home->heap, slab);
     }
-    if (slab->stock != slab->count) {
-        return NULL;
-    }
-    struct object_cache *cache = slab->cache;
-    if (cache->empty_slabs++ < RESERVE_SLABS) {
-        return NULL;
+    slab->stock += (uint16_t)(at - from);
+    return at - from;
+}
+
+// What becomes of a slab into which something came back; true when it has to be released.
+static bool is_left_over(struct slab *slab) {
+    if (slab->stock != slab->count || slab->cache->empty_slabs++ < RESERVE_SLABS) {
+        return false;
     }
     delist(slab);
-    return slab;
+    return true;
 }
 
 static void release_all(struct slab *slabs) {
@@ -215,18 +216,14 @@ static void release_all(struct slab *slabs) {
 
 // Gives the oldest `count` objects of a magazine back to their slabs.
 static void flush(struct object_cache *cache, struct magazine *magazine, uint64_t count) {
-    struct slab *slab = NULL, *released = NULL;
+    struct slab *released = NULL;
     unsigned long irq = lock_acquire(&cache->lock);
-    for (uint64_t i = 0; i < count; i++) {
-        void *object = magazine->objects[i];
-        if (slab == NULL || !lies_in(slab, object)) {
-            slab = object_find(cache->heap, object);
-        }
-        struct slab *empty = unload(slab, (uint64_t)(magazine->handed[i] - slab->handed));
-        if (empty != NULL) {
-            empty->next = released;
-            released = empty;
-            slab = NULL;
+    for (uint64_t at = 0; at < count;) {
+        struct slab *slab = directory_find(&cache->directory, magazine->objects[at]);
+        at += unload(slab, magazine, at, count);
+        if (is_left_over(slab)) {
+            slab->next = released;
+            released = slab;
         }
     }
     lock_release(&cache->lock, irq);
@@ -238,14 +235,8 @@ static void flush(struct object_cache *cache, struct magazine *magazine, uint64_
 }
 
 void object_put(struct object_cpu *part, void *object, uint8_t *handed) {
-    if (part->back->count == part->capacity) {
-        if (part->give->count == 0) {
-            struct magazine *back = part->back;
-            part->back = part->give;
-            part->give = back;
-        } else {
-            flush(part->cache, part->back, part->capacity);
-        }
+    if (part->magazine.count == part->capacity) {
+        flush(part->cache, &part->magazine, part->capacity / 2);
     }
     object_push(part, object, handed);
 }
@@ -257,8 +248,7 @@ void object_put_around(struct object_cache *cache, void *object, uint8_t *handed
 }
 
 void object_part_empty(struct object_cpu *part) {
-    flush(part->cache, part->give, part->give->count);
-    flush(part->cache, part->back, part->back->count);
+    flush(part->cache, &part->magazine, part->magazine.count);
 }
 
 // An empty slab of a cache. The lock is held.

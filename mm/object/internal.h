@@ -5,17 +5,18 @@
 // else, has a byte for each object, HANDED_OUT or not, and a bit for each object that lies in the
 // slab. An object that is neither handed out nor in its slab lies in a CPU's magazine.
 //
-//   in the slab  ── refill: up to 32, under the cache's lock ──>  magazine `give`
-//        ^                                                          │       ^
-//        │                                                     object_alloc │ swapped when `give`
-//        │                                                          v       │ is empty
-//        └── flush: the oldest half, under the lock ──<  magazine `back` <── object_free
+//                   refill: up to 64, under the cache's lock
+//   in the slab  ──────────────────────────────────────────────>  in the CPU's magazine
+//                <──────────────────────────────────────────────      │           ^
+//                   flush: the oldest half of it, likewise       object_alloc  object_free
+//                                                                      v           │
+//                                                                       handed out
 //
 // Invariants (tests/unit/test_object.c has an oracle; object_check walks the others):
 //   K1  an object's byte is HANDED_OUT exactly while it is handed out         oracle_agrees
-//   K2  an object is in its slab, in one magazine, or handed out              object_check
-//   K3  a slab is in its home's heap exactly when an object is in it          object_check
-//   K4  the directory knows every frame of every slab, and no other           object_check
+//   K2  an object is in its slab, in one magazine, or handed out              oracle_agrees
+//   K3  a slab is in its home's heap exactly when an object is in it          oracle_agrees
+//   K4  the directory knows every frame of every slab, and no other           oracle_agrees
 //   K5  nothing is written into a free object                  free_memory_is_not_touched
 #pragma once
 
@@ -33,8 +34,10 @@ enum slab_kind { SLAB_NONE, SLAB_SMALL, SLAB_LARGE };
 
 // Fields up to `kind` do not change while the slab lives; the others are the cache's lock's.
 struct slab {
-    _Alignas(64) uint8_t *base;
-    uint64_t reciprocal; // 2^64 / size, rounded up; 0 for what has no objects
+    _Alignas(64) uint64_t origin; // of the numbers of bytes (slab_byte)
+    uint64_t reciprocal;          // 2^64 / size, rounded up; 0 for what has no objects
+    uint64_t limit;               // the same
+    uint8_t *base;
     struct object_cache *cache;
     struct object_cpu *home; // whose heap it is in when it has room
     uint16_t count;          // objects
@@ -50,7 +53,7 @@ struct slab {
     uint8_t handed[];                    // a byte for each object, and one that stays 0 behind them
 };
 
-#define MAGAZINE_MAX 32
+#define MAGAZINE_MAX 64
 
 struct magazine {
     uint64_t count;
@@ -69,14 +72,13 @@ struct object_cpu {
     _Alignas(64) uint32_t open_for; // what `open` says, or OBJECT_HELD
     uint32_t cpu;
     uint64_t capacity; // of a magazine
-    struct magazine *give, *back;
     struct object_cache *cache;
     uint32_t open;
     struct slab *heap; // slabs with room, the highest address at the root: the cache's lock's
     uint32_t created;  // slabs, up to 2: the same
     uint64_t random;   // the same
+    struct magazine magazine;
     uint8_t order[64]; // a random permutation
-    struct magazine magazines[2];
 };
 
 extern const struct object_cpu object_closed; // never open
@@ -131,50 +133,70 @@ static inline pfn_t object_frame(const void *address) {
 }
 
 // The slab that an address lies in, or slab_none.
-static inline struct slab *object_find(const struct object_heap *heap, const void *address) {
-    uint64_t offset = object_offset(address), section = offset >> 30;
-    if (__builtin_expect(section >= heap->section_count, false)) {
+static inline struct slab *directory_find(const struct object_directory *directory,
+                                          const void *address) {
+    uint64_t offset = object_offset(address), region = offset / (2 * MIB);
+    if (__builtin_expect(region >= directory->region_count, false)) {
         return (struct slab *)&slab_none;
     }
-    struct slab ***regions = __atomic_load_n(&heap->sections[section], __ATOMIC_RELAXED);
-    struct slab **frames = __atomic_load_n(&regions[offset >> 21 & 511], __ATOMIC_RELAXED);
-    return __atomic_load_n(&frames[offset >> PAGE_SHIFT & 511], __ATOMIC_RELAXED);
+    struct slab **frames = __atomic_load_n(&directory->regions[region], __ATOMIC_RELAXED);
+    return __atomic_load_n(&frames[offset / PAGE_SIZE % 512], __ATOMIC_RELAXED);
 }
 
-// Which object of the slab begins at this address. False when none does; then *index is the one
-// that it lies in. A number n is divisible by d exactly when n times the reciprocal, of which only
-// 64 bits are kept, is less than the reciprocal (D. Lemire et al., 2019).
-static inline bool slab_index(const struct slab *slab, const void *address, uint64_t *index) {
-    uint64_t offset = (uint64_t)address - (uint64_t)slab->base;
+static inline struct slab *object_find(const struct object_heap *heap, const void *address) {
+    return directory_find(&heap->directory, address);
+}
+
+// The byte of the object that begins at this address, which lies in the slab; NULL when none does.
+// *byte then is the one of the object that it lies in. A number n is divisible by d exactly when n
+// times the reciprocal, of which only 64 bits are kept, is less than the reciprocal (D. Lemire et
+// al., 2019). `origin` is such that the quotient counts from the descriptor, not from its first
+// such byte; and there are two copies of the reciprocal, each to be used where it lies.
+static inline __attribute__((always_inline)) bool slab_byte(const struct slab *slab,
+                                                            const void *address, uint8_t **byte) {
+    uint64_t offset = (uint64_t)address - slab->origin;
     unsigned __int128 product = (unsigned __int128)offset * slab->reciprocal;
-    *index = (uint64_t)(product >> 64);
-    return (uint64_t)product < slab->reciprocal;
+    *byte = (uint8_t *)slab + (uint64_t)(product >> 64);
+    return (uint64_t)product < slab->limit;
 }
 
-// Takes an object out of the magazine; NULL when it is empty. The gate is held.
-static inline __attribute__((always_inline)) void *object_pop(struct object_cpu *part) {
-    struct magazine *give = part->give;
-    uint64_t count = give->count;
-    if (__builtin_expect(count == 0, false)) {
+static inline uint64_t slab_origin(const uint8_t *base, uint32_t size) {
+    return (uint64_t)base - offsetof(struct slab, handed) * size;
+}
+
+// The number of the object instead.
+static inline bool slab_index(const struct slab *slab, const void *address, uint64_t *index) {
+    uint8_t *byte;
+    bool begins = slab_byte(slab, address, &byte);
+    *index = (uint64_t)(byte - slab->handed);
+    return begins;
+}
+
+// Takes an object out of a magazine; NULL when it has none. The gate is held.
+static inline __attribute__((always_inline)) void *object_pop(struct magazine *magazine) {
+    uint64_t count;
+    if (__builtin_expect(__builtin_sub_overflow(magazine->count, UINT64_C(1), &count), false)) {
         return NULL;
     }
-    give->count = --count;
-    handed_write(give->handed[count], HANDED_OUT);
-    return give->objects[count];
+    magazine->count = count;
+    handed_write(magazine->handed[count], HANDED_OUT);
+    void *object = magazine->objects[count];
+    __builtin_assume(object != NULL);
+    return object;
 }
 
 // Puts an object into the magazine; false when that is full. The gate is held.
 static inline __attribute__((always_inline)) bool object_push(struct object_cpu *part, void *object,
                                                               uint8_t *handed) {
-    struct magazine *back = part->back;
-    uint64_t count = back->count;
+    struct magazine *magazine = &part->magazine;
+    uint64_t count = magazine->count;
     if (__builtin_expect(count == part->capacity, false)) {
         return false;
     }
     handed_write(handed, IN_STOCK);
-    back->objects[count] = object;
-    back->handed[count] = handed;
-    back->count = count + 1;
+    magazine->objects[count] = object;
+    magazine->handed[count] = handed;
+    magazine->count = count + 1;
     return true;
 }
 
@@ -215,7 +237,6 @@ void object_part_empty(struct object_cpu *part);
 uint64_t object_release_empty(struct object_cache *cache);
 
 // cache.c: what the quick ways cannot do.
-void *object_alloc_slow(struct object_cache *cache, unsigned flags);
 void object_free_slow(struct object_heap *heap, struct object_cache *cache, void *object);
 
 // large.c: objects in pages of their own.

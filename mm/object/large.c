@@ -30,7 +30,7 @@ static bool take_pages(struct object_heap *heap, uint64_t count, size_t align, u
 void *large_alloc(struct object_heap *heap, size_t size, size_t align, unsigned flags) {
     uint64_t pages = size / PAGE_SIZE + (size % PAGE_SIZE != 0);
     pfn_t first;
-    if (pages > heap->section_count * SECTION_FRAMES) {
+    if (pages > heap->directory.region_count * 512) {
         return NULL;
     }
     align = align == 0 && (pages & (pages - 1)) == 0 ? pages * PAGE_SIZE : align;

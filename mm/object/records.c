@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The directory, and the records: descriptors of slabs and CPUs' parts of caches.
 //
-// The directory is a tree of pages: for each GiB a page of 512 pointers, for each 2 MiB a page of
-// 512 pointers to descriptors. Where there is nothing the pointers lead to pages that all such
-// places share, so a lookup asks for nothing on its way. A page of it that was made stays: a lookup
-// of another CPU may be in it.
+// The directory has a pointer for each 2 MiB of memory, which leads to a page of 512 pointers to
+// descriptors. Where there is no slab it leads to one page that all such places share, so a lookup
+// asks for nothing on its way. A page that was made stays: a lookup of another CPU may be in it.
 //
 // Memory is taken before the heap's lock: the page allocator may have caches shrunk on its way.
 #include "internal.h"
@@ -138,9 +137,9 @@ static void fill_page(void *page, const void *pointer) {
 }
 
 // Puts a page into an empty place of the directory; gives it back when another CPU was quicker.
-static void install(struct object_heap *heap, void **place, void *nothing, void *page) {
+static void install(struct object_heap *heap, struct slab ***place, void *page) {
     unsigned long irq = lock_acquire(&heap->lock);
-    bool empty = *place == nothing;
+    bool empty = *place == heap->no_frames;
     if (empty) {
         __atomic_store_n(place, page, __ATOMIC_RELEASE);
         heap->directory_pages++;
@@ -151,15 +150,14 @@ static void install(struct object_heap *heap, void **place, void *nothing, void 
     }
 }
 
-static bool fill_place(struct object_heap *heap, void **place, void *nothing, const void *content,
-                       unsigned flags) {
-    if (__atomic_load_n(place, __ATOMIC_ACQUIRE) != nothing) {
+static bool fill_place(struct object_heap *heap, struct slab ***place, unsigned flags) {
+    if (__atomic_load_n(place, __ATOMIC_ACQUIRE) != heap->no_frames) {
         return true;
     }
     void *page = take_page(heap, flags);
     if (page != NULL) {
-        fill_page(page, content);
-        install(heap, place, nothing, page);
+        fill_page(page, &slab_none);
+        install(heap, place, page);
     }
     return page != NULL;
 }
@@ -168,12 +166,7 @@ bool directory_prepare(struct object_heap *heap, const void *address, uint64_t b
                        unsigned flags) {
     uint64_t begin = object_offset(address);
     for (uint64_t at = align_down(begin, 2 * MIB); at < begin + bytes; at += 2 * MIB) {
-        void **section = (void **)&heap->sections[at / GIB];
-        if (!fill_place(heap, section, heap->no_regions, heap->no_frames, flags)) {
-            return false;
-        }
-        void **region = (void **)&heap->sections[at / GIB][at / (2 * MIB) % 512];
-        if (!fill_place(heap, region, heap->no_frames, &slab_none, flags)) {
+        if (!fill_place(heap, &heap->directory.regions[at / (2 * MIB)], flags)) {
             return false;
         }
     }
@@ -184,13 +177,13 @@ void directory_set(struct object_heap *heap, const void *address, uint64_t bytes
                    const struct slab *slab) {
     uint64_t begin = object_offset(address);
     for (uint64_t at = begin; at < begin + bytes; at += PAGE_SIZE) {
-        struct slab **frames = heap->sections[at / GIB][at / (2 * MIB) % 512];
+        struct slab **frames = heap->directory.regions[at / (2 * MIB)];
         __atomic_store_n(&frames[at / PAGE_SIZE % 512], (struct slab *)slab, __ATOMIC_RELEASE);
     }
 }
 
 // The order of the block that the directory's first level lies in.
-static unsigned sections_order(uint64_t count) {
+static unsigned regions_order(uint64_t count) {
     unsigned order = 0;
     while ((PAGE_SIZE << order) < count * sizeof(void *)) {
         order++;
@@ -199,15 +192,12 @@ static unsigned sections_order(uint64_t count) {
 }
 
 static void give_directory(struct object_heap *heap) {
-    unsigned order = sections_order(heap->section_count);
-    if (heap->no_regions != NULL) {
-        give_page(heap, heap->no_regions);
-    }
     if (heap->no_frames != NULL) {
         give_page(heap, heap->no_frames);
     }
-    if (heap->sections != NULL) {
-        page_free(heap->pages, object_frame(heap->sections), order);
+    if (heap->directory.regions != NULL) {
+        page_free(heap->pages, object_frame(heap->directory.regions),
+                  regions_order(heap->directory.region_count));
     }
 }
 
@@ -215,28 +205,26 @@ bool object_heap_init(struct object_heap *heap, struct page_allocator *pages,
                       const struct object_options *options) {
     memset(heap, 0, sizeof(*heap));
     heap->pages = pages;
-    heap->section_count = pages->section_count;
+    heap->directory.region_count = pages->section_count * 512;
     heap->lock.rank = LOCK_OBJECT_HEAP;
     heap->list.rank = LOCK_OBJECT_LIST;
     heap->options = options != NULL ? *options : (struct object_options){.seed = 0};
     heap->random = heap->options.seed;
-    unsigned order = sections_order(heap->section_count);
+    unsigned order = regions_order(heap->directory.region_count);
     pfn_t block;
-    heap->no_regions = take_page(heap, 0);
     heap->no_frames = take_page(heap, 0);
     if (object_take_pages(heap, order, 0, PAGE_OWNER_SLAB, &block)) {
-        heap->sections = port_direct_map(paddr_of(block));
+        heap->directory.regions = port_direct_map(paddr_of(block));
     }
-    if (heap->no_regions == NULL || heap->no_frames == NULL || heap->sections == NULL) {
+    if (heap->no_frames == NULL || heap->directory.regions == NULL) {
         give_directory(heap);
         return false;
     }
     fill_page(heap->no_frames, &slab_none);
-    fill_page(heap->no_regions, heap->no_frames);
-    for (uint64_t i = 0; i < heap->section_count; i++) {
-        heap->sections[i] = heap->no_regions;
+    for (uint64_t i = 0; i < heap->directory.region_count; i++) {
+        heap->directory.regions[i] = heap->no_frames;
     }
-    heap->directory_pages = 2 + (UINT64_C(1) << order);
+    heap->directory_pages = 1 + (UINT64_C(1) << order);
     return true;
 }
 
@@ -244,16 +232,10 @@ bool object_heap_destroy(struct object_heap *heap) {
     if (heap->caches != NULL || heap->large_count != 0 || heap->record_page_count != 0) {
         return false;
     }
-    for (uint64_t i = 0; i < heap->section_count; i++) {
-        if (heap->sections[i] == heap->no_regions) {
-            continue;
+    for (uint64_t i = 0; i < heap->directory.region_count; i++) {
+        if (heap->directory.regions[i] != heap->no_frames) {
+            give_page(heap, heap->directory.regions[i]);
         }
-        for (unsigned region = 0; region < 512; region++) {
-            if (heap->sections[i][region] != heap->no_frames) {
-                give_page(heap, heap->sections[i][region]);
-            }
-        }
-        give_page(heap, heap->sections[i]);
     }
     give_directory(heap);
     return true;

@@ -57,7 +57,8 @@ struct slab *slab_create(struct object_cpu *part, unsigned flags) {
         return NULL;
     }
     slab->base = base;
-    slab->reciprocal = UINT64_MAX / cache->size + 1;
+    slab->reciprocal = slab->limit = UINT64_MAX / cache->size + 1;
+    slab->origin = slab_origin(base, cache->size);
     slab->cache = cache;
     slab->home = part;
     slab->count = slab->stock = count;

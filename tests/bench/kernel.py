@@ -47,6 +47,17 @@ ROWS = {
     "ioremap-4k": ("ioremap + iounmap, 4 KiB", 3958, 4936, 1000),
     "fault-in": ("fault-in and unmap of a page", None, None, None),
     "clone-break": ("clone of 64 pages, break of 1, destroy", None, None, None),
+    "kmalloc-8": ("kmalloc + kfree, 8 bytes", 138, 242, None),
+    "kmalloc-64": ("kmalloc + kfree, 64 bytes", 138, 242, 70),
+    "kmalloc-1024": ("kmalloc + kfree, 1 KiB", 138, 242, None),
+    "kmalloc-8192": ("kmalloc + kfree, 8 KiB", 164, 269, None),
+    "kmalloc-65536": ("kmalloc + kfree, 64 KiB", 1435, 1799, None),
+    "kmalloc-131072": ("kmalloc + kfree, 128 KiB", None, None, None),
+    "object-pair": ("object cache of 64 bytes, pair", 111, 224, 60),
+    "kmalloc-bulk-alloc": ("bulk of 10,000 x 64 bytes, alloc", None, 381, None),
+    "kmalloc-bulk-free": ("bulk of 10,000 x 64 bytes, free", None, 188, None),
+    "kmalloc-bulk": ("bulk of 10,000 x 64 bytes, pair", None, 569, 120),
+    "kmalloc-churn": ("churn of 10,000, 8-2,048 bytes, pair", 353, 551, 150),
 }
 
 
@@ -78,7 +89,9 @@ def counts_of(records):
     unit = records[0]
     if unit["unit"] != "instructions":
         raise Failure(f"a tick is not an instruction: {unit['loop']} instructions took {unit['ticks']} ticks")
-    return {record["row"]: record["ticks"] / record["operations"] for record in records[1:]}
+    counts = {record["row"]: record["ticks"] / record["operations"] for record in records[1:]}
+    counts["kmalloc-bulk"] = counts["kmalloc-bulk-alloc"] + counts["kmalloc-bulk-free"]
+    return counts
 
 
 def judged(counts):

@@ -35,7 +35,7 @@ def test_help_lists_every_command_with_a_line(uboot):
 
 @pytest.mark.parametrize("command, word", [
     ("map", "mem00: "), ("map raw", "in steps of 40"), ("regions", "usable"), ("findings", "findings: "),
-    ("buddy", "free: "), ("ledger", "unaccounted 0"), ("acpi", "reclaimed"), ("check", "check: ok"),
+    ("buddy", "free: "), ("slabs", "directory and descriptors"), ("ledger", "unaccounted 0"), ("acpi", "reclaimed"), ("check", "check: ok"),
     ("options", "kaslr"), ("phases", "buddy"), ("cpu", "paging levels"), ("whatis 1M", "region: "),
     ("dump", "unaccounted 0"), ("dump json", "--- end ---"), ("vm", "stacks: 4 blocks"),
 ])
@@ -65,6 +65,29 @@ def test_alloc_and_free_by_hand(uboot):
         session.command(f"free {begin} {order}")
     assert free_bytes(session) == before
     sound(session)
+
+
+def test_kalloc_and_kfree_by_hand(uboot):
+    session = uboot()
+    free = free_bytes(session)
+    for size, cache in ((100, "kmalloc-112"), (3000, "kmalloc-3K"), (200000, "large")):
+        answer = session.command(f"kalloc {size}")
+        address, physical = re.search(r"allocated (0x[0-9a-f]+), physical (0x[0-9a-f]+)", answer).groups()
+        assert cache in answer
+        assert "object: " in session.command(f"whatis {physical}")
+        assert "not freed" in session.command(f"kfree {int(address, 16) + 8:#x}")
+        assert session.command("check").strip() == "check: ok"
+        assert "freed" in session.command(f"kfree {address if size != 3000 else physical}")
+        assert "not freed" in session.command(f"kfree {address}")
+    aligned = session.command("kalloc 100 align 4096")
+    assert re.search(r"allocated 0x[0-9a-f]+000,", aligned), aligned
+    assert "no power of two" in session.command("kalloc 100 align 3")
+    session.command("kfree " + re.search(r"0x[0-9a-f]+", aligned)[0])
+    session.command("shrink")
+    assert free - free_bytes(session) <= 64 << 10  # the directory
+    records = sound(session)
+    assert {record["class"] for record in records.of("slab")} >= {"112", "3K", "4K"}
+    assert all(record["in_use"] == 0 for record in records.of("slab"))
 
 
 def test_reserve_and_release_by_hand(uboot):

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+// Commands about kmalloc and object caches.
+//
+// kmalloc panics when it is given back what it did not hand out; a typing mistake must not. So only
+// what kalloc has handed out is freed by hand.
+#include <kmalloc.h>
+#include <mm/report.h>
+#include <monitor/monitor.h>
+#include <string.h>
+
+#define BY_HAND 64
+
+static void *by_hand[BY_HAND]; // what kalloc has handed out
+
+static void slabs(struct text *out, size_t count, char **arguments) {
+    (void)count, (void)arguments;
+    report_slabs(out, &strata.kmalloc.heap);
+}
+
+static void **place_of(const void *memory) {
+    for (unsigned i = 0; i < BY_HAND; i++) {
+        if (by_hand[i] == memory) {
+            return &by_hand[i];
+        }
+    }
+    return NULL;
+}
+
+static void kalloc(struct text *out, size_t count, char **arguments) {
+    uint64_t size, align = 1;
+    if (!monitor_number(out, "size", arguments[0], &size) ||
+        (count == 3 && !monitor_number(out, "align", arguments[2], &align))) {
+        return;
+    }
+    void **place = place_of(NULL);
+    if (count == 2 || (count == 3 && strcmp(arguments[1], "align") != 0)) {
+        text_puts(out, "like this: kalloc 100, or kalloc 100 align 64\n");
+        return;
+    }
+    if (place == NULL) {
+        text_printf(out, "%d allocations by hand are held: kfree one first\n", BY_HAND);
+        return;
+    }
+    void *memory = count == 3 ? kmalloc_aligned(size, align, 0) : kmalloc(size, 0);
+    if (memory == NULL) {
+        text_puts(out, "not allocated: no memory, or an alignment that is no power of two\n");
+        return;
+    }
+    if (memory == KMALLOC_NOTHING) {
+        text_printf(out, "allocated nothing, at 0x%lx\n", (uint64_t)memory);
+        return;
+    }
+    *place = memory;
+    struct object_info info = object_inspect(&strata.kmalloc.heap, memory);
+    text_printf(out, "allocated 0x%lx, physical 0x%lx: ", (uint64_t)memory,
+                (uint64_t)memory - (uint64_t)port_direct_map_base);
+    report_object(out, &info);
+    text_puts(out, "\n");
+}
+
+static void kfree_by_hand(struct text *out, size_t count, char **arguments) {
+    (void)count;
+    uint64_t address;
+    if (!monitor_number(out, "address", arguments[0], &address)) {
+        return;
+    }
+    void *memory = (void *)address;
+    if (place_of(memory) == NULL || memory == NULL) {
+        memory = port_direct_map_base + address;
+    }
+    void **place = place_of(memory);
+    if (place == NULL) {
+        text_printf(out, "not freed: 0x%lx is not an address that kalloc has handed out\n",
+                    address);
+        return;
+    }
+    *place = NULL;
+    kfree(memory);
+    text_printf(out, "freed 0x%lx\n", (uint64_t)memory);
+}
+
+static void shrink(struct text *out, size_t count, char **arguments) {
+    (void)count, (void)arguments;
+    uint64_t pages = object_heap_shrink(&strata.kmalloc.heap);
+    text_printf(out, "%lu pages given back\n", pages);
+}
+
+const struct monitor_command monitor_object_commands[] = {
+    {"slabs", "", "object caches: slabs, objects, memory", 0, 0, slabs},
+    {"kalloc", "SIZE [align A]", "takes bytes from kmalloc", 1, 3, kalloc},
+    {"kfree", "ADDRESS", "gives them back", 1, 1, kfree_by_hand},
+    {"shrink", "", "gives back what caches keep for later", 0, 0, shrink},
+    {0},
+};

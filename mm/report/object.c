@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// Object caches, as text and as records.
+#include <mm/report.h>
+#include <string.h>
+
+static const char *class_name(const char *name) {
+    return strncmp(name, "kmalloc-", 8) == 0 ? name + 8 : name;
+}
+
+void report_slabs(struct text *out, struct object_heap *heap) {
+    uint64_t slabs = 0, in_use = 0, bytes = 0;
+    text_puts(out,
+              "  cache                      size   slabs   most   objects    in use      memory\n");
+    for (struct object_cache *cache = heap->caches; cache != NULL; cache = cache->next) {
+        struct object_statistics one;
+        object_cache_statistics(cache, &one);
+        if (one.slabs_peak == 0) {
+            continue;
+        }
+        text_printf(out, "  %-23s %7u %7lu %6lu %9lu %9lu  ", one.name, one.size, one.slabs,
+                    one.slabs_peak, one.objects, one.in_use);
+        text_size(out, one.bytes);
+        text_puts(out, "\n");
+        slabs += one.slabs;
+        in_use += one.in_use * one.size;
+        bytes += one.bytes;
+    }
+    text_printf(out, "  %lu slabs, ", slabs);
+    text_size(out, bytes);
+    text_puts(out, ", in objects that are in use ");
+    text_size(out, in_use);
+    text_printf(out, "; %lu large objects, ", heap->large_count);
+    text_size(out, heap->large_pages * PAGE_SIZE);
+    text_puts(out, "; directory and descriptors ");
+    text_size(out, object_heap_overhead(heap));
+    text_puts(out, "\n");
+}
+
+void record_slabs(struct text *out, struct object_heap *heap) {
+    for (struct object_cache *cache = heap->caches; cache != NULL; cache = cache->next) {
+        struct object_statistics one;
+        object_cache_statistics(cache, &one);
+        if (one.slabs_peak == 0) {
+            continue;
+        }
+        text_puts(out, "{\"record\":\"slab\",\"class\":");
+        text_json_string(out, class_name(one.name));
+        text_printf(out,
+                    ",\"object_size\":%u,\"slabs\":%lu,\"objects\":%lu,\"in_use\":%lu,"
+                    "\"slabs_most\":%lu,\"bytes\":\"0x%lx\"}\n",
+                    one.size, one.slabs, one.objects, one.in_use, one.slabs_peak, one.bytes);
+    }
+    text_printf(out,
+                "{\"record\":\"slab-heap\",\"large\":%lu,\"large_bytes\":\"0x%lx\","
+                "\"overhead\":\"0x%lx\"}\n",
+                heap->large_count, heap->large_pages * PAGE_SIZE, object_heap_overhead(heap));
+}
+
+void report_object(struct text *out, const struct object_info *info) {
+    switch (info->kind) {
+    case OBJECT_FOREIGN:
+        text_puts(out, "none");
+        return;
+    case OBJECT_LARGE:
+        text_printf(out, "a large one at 0x%lx, %lu bytes", (uint64_t)info->object, info->size);
+        return;
+    case OBJECT_NO_OBJECT:
+        text_puts(out, "none, it lies behind the last");
+        break;
+    case OBJECT_FREE:
+    case OBJECT_IN_USE:
+        text_printf(out, "%u of %s at 0x%lx, %lu bytes, %s", info->index, info->cache,
+                    (uint64_t)info->object, info->size,
+                    info->kind == OBJECT_FREE ? "free" : "in use");
+        break;
+    }
+    text_printf(out, "; slab at 0x%lx, %lu bytes, of CPU %u", (uint64_t)info->slab,
+                info->slab_bytes, info->cpu);
+}
