@@ -5,6 +5,7 @@
 #include <acpi/acpi.h>
 #include <clock.h>
 #include <devices/serial.h>
+#include <firmware/runtime.h>
 #include <lib/backtrace.h>
 #include <log.h>
 #include <mm/ioremap.h>
@@ -48,6 +49,7 @@ struct kernel {
     pfn_t trace_storage;  // of a recording
     uint64_t trace_pages; // 0: there is none
     struct acpi acpi;
+    struct runtime runtime;
     struct tripwire low_wire, bootsvc_wire;
 };
 

@@ -63,14 +63,46 @@ static void loglevel(struct text *out, size_t count, char **arguments) {
     }
 }
 
+static const struct {
+    const char *name;
+    unsigned way;
+} ways[] = {
+    {"acpi", POWER_BY_ACPI},
+    {"firmware", POWER_BY_FIRMWARE},
+    {"keyboard", POWER_BY_KEYBOARD},
+    {"port", POWER_BY_PORT},
+};
+
+// The way that the argument names, of the first `known`; all without one; 0 when it names none.
+static unsigned way_of(struct text *out, size_t count, char **arguments, size_t known) {
+    if (count == 0) {
+        return POWER_BY_ALL;
+    }
+    for (size_t i = 0; i < known; i++) {
+        if (strcmp(arguments[0], ways[i].name) == 0) {
+            return ways[i].way;
+        }
+    }
+    text_puts(out, "the ways are");
+    for (size_t i = 0; i < known; i++) {
+        text_printf(out, " %s", ways[i].name);
+    }
+    text_puts(out, "; without one all of them are tried\n");
+    return 0;
+}
+
 static void poweroff(struct text *out, size_t count, char **arguments) {
-    (void)count, (void)arguments;
-    power_off(out, &strata);
+    unsigned way = way_of(out, count, arguments, 2);
+    if (way != 0) {
+        power_off(out, &strata, way);
+    }
 }
 
 static void reboot(struct text *out, size_t count, char **arguments) {
-    (void)count, (void)arguments;
-    power_reset(out, &strata);
+    unsigned way = way_of(out, count, arguments, sizeof(ways) / sizeof(ways[0]));
+    if (way != 0) {
+        power_reset(out, &strata, way);
+    }
 }
 
 const struct monitor_command monitor_machine_commands[] = {
@@ -80,7 +112,7 @@ const struct monitor_command monitor_machine_commands[] = {
     {"loglevel", "[LEVEL]", "which log lines are shown", 0, 1, loglevel},
     {"bench", "[json]", "what the page allocator's operations cost here", 0, 1, bench_command},
     {"fault", "KIND", "goes wrong on purpose; fault help lists the ways", 1, 1, fault_command},
-    {"reboot", "", "resets the machine", 0, 0, reboot},
-    {"poweroff", "", "switches it off", 0, 0, poweroff},
+    {"reboot", "[WAY]", "resets the machine: by acpi, firmware, keyboard or port", 0, 1, reboot},
+    {"poweroff", "[WAY]", "switches it off: by acpi or firmware", 0, 1, poweroff},
     {0},
 };

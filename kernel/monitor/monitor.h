@@ -18,13 +18,14 @@ struct monitor_command {
     void (*run)(struct text *out, size_t count, char **arguments);
 };
 
-extern const struct monitor_command monitor_look_commands[];    // look.c
-extern const struct monitor_command monitor_change_commands[];  // change.c
-extern const struct monitor_command monitor_object_commands[];  // object.c
-extern const struct monitor_command monitor_badram_commands[];  // badram.c
-extern const struct monitor_command monitor_watch_commands[];   // watch.c
-extern const struct monitor_command monitor_paging_commands[];  // paging.c
-extern const struct monitor_command monitor_machine_commands[]; // machine.c
+extern const struct monitor_command monitor_look_commands[];     // look.c
+extern const struct monitor_command monitor_change_commands[];   // change.c
+extern const struct monitor_command monitor_object_commands[];   // object.c
+extern const struct monitor_command monitor_badram_commands[];   // badram.c
+extern const struct monitor_command monitor_watch_commands[];    // watch.c
+extern const struct monitor_command monitor_paging_commands[];   // paging.c
+extern const struct monitor_command monitor_machine_commands[];  // machine.c
+extern const struct monitor_command monitor_firmware_commands[]; // firmware.c
 
 // Executes one command line, which is changed. Says what is right when it is wrong.
 void monitor_execute(struct text *out, char *line);

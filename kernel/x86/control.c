@@ -6,6 +6,7 @@
 
 #define EFER_NXE  (UINT64_C(1) << 11)
 #define CR0_WP    (UINT64_C(1) << 16)
+#define CR4_SSE   (UINT64_C(3) << 9) // OSFXSR, OSXMMEXCPT: the firmware may use SSE, the kernel never
 #define CR4_PGE   (UINT64_C(1) << 7)
 #define CR4_UMIP  (UINT64_C(1) << 11)
 #define CR4_SMEP  (UINT64_C(1) << 20)
@@ -61,7 +62,7 @@ static bool is_on(const struct cpu_features *cpu, unsigned control) {
 }
 
 void controls_enable(struct controls *controls, const struct cpu_features *cpu) {
-    uint64_t cr4 = cpu_read_cr4();
+    uint64_t cr4 = cpu_read_cr4() | CR4_SSE;
     for (unsigned i = 0; i < CONTROL_COUNT_; i++) {
         cr4 |= cpu_has_control(cpu, i) ? controls_table[i].cr4 : 0;
     }

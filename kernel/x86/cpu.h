@@ -159,7 +159,8 @@ static inline unsigned long cpu_irq_save(void) {
     return flags;
 }
 
-#define CPU_RFLAGS_IF UINT64_C(0x200)
+#define CPU_RFLAGS_FIXED UINT64_C(0x2) // always 1
+#define CPU_RFLAGS_IF    UINT64_C(0x200)
 
 static inline void cpu_irq_restore(unsigned long flags) {
     if ((flags & CPU_RFLAGS_IF) != 0) {

@@ -94,7 +94,10 @@ static _Noreturn void report_exception(const struct trap_frame *frame) {
     panic_stop();
 }
 
-void trap_handle(const struct trap_frame *frame) {
+void trap_handle(struct trap_frame *frame) {
+    if (frame->vector < TRAP_EXCEPTIONS && runtime_recover(&strata, frame)) {
+        return;
+    }
     if (frame->vector < TRAP_EXCEPTIONS) {
         report_exception(frame);
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Exceptions and interrupts: what the CPU was doing, and what becomes of it.
 //
-// Nothing is handled yet that could be resolved: an exception is explained as well as it can be,
-// and the kernel stops. Interrupts stay off; one that arrives all the same is counted and named.
+// What nobody resolves is explained as well as it can be, and the kernel stops. Interrupts stay off;
+// one that arrives all the same is counted and named.
 #pragma once
 
 #include <strata/text.h>
@@ -27,8 +27,9 @@ enum trap_vector {
     TRAP_EXCEPTIONS = 32, // from here on interrupts
 };
 
-// Called by vectors.S for every exception and interrupt.
-void trap_handle(const struct trap_frame *frame);
+// Called by vectors.S for every exception and interrupt. Comes back, to where the frame says, when
+// the exception was resolved or was somebody else's, and after an interrupt.
+void trap_handle(struct trap_frame *frame);
 
 // "page fault", "general protection", …; "reserved exception" where the CPU defines none.
 // Pure, as trap_explain_error: kernel/x86/explain.c.

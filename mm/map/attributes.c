@@ -28,17 +28,18 @@ static void remark(struct memmap *map, enum finding_rule rule, uint64_t begin, u
     memmap_add_finding(map, &finding);
 }
 
-// The table's entries as a map of their own. False when its header cannot be believed.
-static bool open_table(struct memmap *map, const void *table, uint64_t table_bytes,
-                       struct efi_map *entries) {
+// The table's entries as a map of their own. False when its header cannot be believed; its version
+// is stored then as well.
+static bool open_table(const void *table, uint64_t table_bytes, struct efi_map *entries,
+                       uint32_t *version) {
     struct attributes_header header = {0};
     if (table_bytes >= sizeof(header)) {
         memcpy(&header, table, sizeof(header));
     }
+    *version = header.version;
     uint64_t bytes = (uint64_t)header.entries * header.stride;
     if (header.version == 0 || header.version > ATTRIBUTES_VERSION_MAX ||
         header.stride < sizeof(struct efi_descriptor) || bytes > table_bytes - sizeof(header)) {
-        remark(map, FINDING_BAD_ATTRIBUTES_TABLE, 0, table_bytes, header.version);
         return false;
     }
     *entries = (struct efi_map){(const uint8_t *)table + sizeof(header), bytes, header.stride, 1};
@@ -86,7 +87,9 @@ static enum attributes_defect defect_of(const struct efi_map *firmware,
 size_t memmap_check_attributes_table(struct memmap *map, const struct efi_map *firmware,
                                      const void *table, uint64_t table_bytes) {
     struct efi_map entries;
-    if (!open_table(map, table, table_bytes, &entries)) {
+    uint32_t version;
+    if (!open_table(table, table_bytes, &entries, &version)) {
+        remark(map, FINDING_BAD_ATTRIBUTES_TABLE, 0, table_bytes, version);
         return 0;
     }
     uint64_t count = efi_map_count(&entries);
@@ -103,4 +106,21 @@ size_t memmap_check_attributes_table(struct memmap *map, const struct efi_map *f
         }
     }
     return valid;
+}
+
+bool memmap_next_attributes(const struct efi_map *firmware, const void *table, uint64_t table_bytes,
+                            uint64_t *index, struct efi_descriptor *entry) {
+    struct efi_map entries;
+    uint32_t version;
+    uint64_t cursor = 0;
+    if (!open_table(table, table_bytes, &entries, &version)) {
+        return false;
+    }
+    while (*index < efi_map_count(&entries)) {
+        *entry = efi_map_entry(&entries, (*index)++);
+        if (defect_of(firmware, entry, &cursor) == ATTRIBUTES_VALID) {
+            return true;
+        }
+    }
+    return false;
 }
