@@ -4,7 +4,8 @@
 #   $(BUILD)/kernel/strata.debug.elf  the same with DWARF, for gdb
 KERNEL_SOURCES := $(sort $(wildcard kernel/*.c kernel/*/*.c)) $(MM_PURE)
 KERNEL_ASSEMBLY := $(sort $(wildcard kernel/*/*.S))
-KERNEL_OBJECTS := $(KERNEL_SOURCES:%.c=$(BUILD)/kernel/%.o) $(KERNEL_ASSEMBLY:%.S=$(BUILD)/kernel/%.S.o)
+KERNEL_OBJECTS := $(KERNEL_SOURCES:%.c=$(BUILD)/kernel/%.o) $(KERNEL_ASSEMBLY:%.S=$(BUILD)/kernel/%.S.o) \
+  $(BUILD)/kernel/font.o
 
 # stb's folder under /usr/include is all that the kernel sees of the host's headers.
 STB ?= /usr/include/stb
@@ -39,6 +40,15 @@ $(BUILD)/kernel/%.o: %.c | $(BUILD)/kernel/include/stb
 	@mkdir -p $(@D)
 	$(call say,CC,$< (kernel))
 	$(Q)$(CLANG) $(KERNEL_FLAGS) -MJ $@.json -c -o $@ $<
+
+# What the screen is written with: the font of a Debian package (kernel/screen/font.h).
+FONT ?= /usr/share/consolefonts/FullGreek-VGA16.psf.gz
+$(BUILD)/kernel/font.c: kernel/screen/font.py $(FONT)
+	@mkdir -p $(@D)
+	$(call say,FONT,$(FONT))
+	$(Q)$(PYTHON) $< $(FONT) >$@
+$(BUILD)/kernel/font.o: $(BUILD)/kernel/font.c
+	$(Q)$(CLANG) $(KERNEL_FLAGS) -c -o $@ $<
 
 $(BUILD)/kernel/%.S.o: %.S
 	@mkdir -p $(@D)

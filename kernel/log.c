@@ -57,7 +57,7 @@ static void log_room_write(struct text *self, const char *bytes, size_t count) {
 static void log_keep(struct log *log, enum port_level level, const char *format,
                      va_list arguments) {
     struct log_line line = {clock_ticks(log->clock), 0, (uint32_t)level};
-    struct log_room room = {{log_room_write}, log, sizeof(line), false};
+    struct log_room room = {{.write = log_room_write}, log, sizeof(line), false};
     if (LOG_PENDING_BYTES - log->pending_bytes < sizeof(line)) {
         log->pending_lost++;
         return;

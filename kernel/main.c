@@ -13,6 +13,7 @@
 #include <paging/image.h>
 #include <paging/start.h>
 #include <panic.h>
+#include <screen/start.h>
 #include <string.h>
 #include <watch.h>
 
@@ -44,7 +45,8 @@ static void bring_up(const struct boot_info *info, uint64_t entry_tsc) {
     phases_init(&strata.phases, &strata.clock);
     log_init(&strata.log, &strata.clock, PORT_INFO);
     serial_init(&strata.serial, SERIAL_COM1);
-    strata.console = &strata.serial.text;
+    console_init(&strata.tty, &strata.serial, &strata.clock);
+    strata.console = &strata.tty.text;
     segments_init(&strata.segments);
     const char *defect = boot_info_defect(info);
     if (defect != NULL) {
@@ -109,9 +111,19 @@ static void print_what_came_of_it(struct text *out) {
     text_puts(out, "\n");
 }
 
+// The framebuffer is mapped now, if there is one.
+static void show_screen(void) {
+    screen_show(&strata);
+    if (!keyboard_init(&strata.tty.keyboard)) {
+        port_log(PORT_INFO, "keyboard: none: %s", strata.tty.keyboard.absent);
+    }
+    phases_end(&strata.phases, "screen");
+}
+
 // The rest of the boot, on the kernel's own tables and stack.
 static _Noreturn void kernel_main(void) {
     const struct boot_options *options = &strata.info->options;
+    show_screen();
     memory_reclaim(&strata);
     if (options->memtest_passes != 0) {
         memtest_run(strata.console, &strata, options->memtest_passes, paddr(0),
@@ -139,6 +151,7 @@ _Noreturn void kernel_start(const struct boot_info *info, uint64_t entry_tsc) {
 
     clock_calibrate(&strata.clock);
     phases_end(&strata.phases, "clock");
+    screen_start(&strata);
     print_what_was_found(strata.console);
     memory_reclaim_acpi(&strata);
     struct stack_range stack;

@@ -11,7 +11,6 @@
 
 #define RUN_MAX 1024 // far more than there are after a boot
 #define BAD_MAX 512
-#define CTRL_C  3
 
 // One test runs at a time.
 static struct memtest test;
@@ -76,7 +75,7 @@ static bool run_part(struct text *out, struct kernel *kernel) {
             shown = memtest_percent(&test) / 10 * 10;
             text_printf(out, "memtest: %u %%, %s\n", shown, memtest_pattern_name(pattern));
         }
-        if (serial_read(&kernel->serial) == CTRL_C) {
+        if (console_interrupted(&kernel->tty)) {
             return false;
         }
     } while (progress != MEMTEST_DONE);

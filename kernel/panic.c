@@ -20,6 +20,7 @@ struct text *panic_begin(bool *again) {
         return NULL;
     }
     struct text *out = strata.console;
+    console_panic(&strata.tty);
     if (!*again && strata.log.out == NULL) {
         log_open(&strata.log, out);
     }
@@ -81,6 +82,7 @@ void panic_exit_emulator(enum panic_exit value) {
 _Noreturn void panic_stop(void) {
     if (panic_depth <= 2) {
         text_puts(strata.console, "stopped.\n");
+        console_flush(&strata.tty);
     }
     panic_exit_emulator(PANIC_EXIT_FAILED);
     cpu_stop();

@@ -4,6 +4,7 @@
 
 #include <acpi/acpi.h>
 #include <clock.h>
+#include <console.h>
 #include <devices/serial.h>
 #include <firmware/runtime.h>
 #include <lib/backtrace.h>
@@ -25,7 +26,8 @@
 struct kernel {
     const struct boot_info *info; // NULL until the contract was found good
     struct serial serial;
-    struct text *console; // where everything for people goes
+    struct console tty;   // serial line, screen and keyboard as one
+    struct text *console; // its text: where everything for people goes
     struct clock clock;
     struct log log;
     struct phases phases;

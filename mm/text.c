@@ -74,6 +74,6 @@ static void text_buffer_write(struct text *self, const char *bytes, size_t count
 }
 
 void text_buffer_init(struct text_buffer *buffer, char *bytes, size_t capacity) {
-    *buffer = (struct text_buffer){{text_buffer_write}, bytes, capacity, 0, 0};
+    *buffer = (struct text_buffer){{.write = text_buffer_write}, bytes, capacity, 0, 0};
     bytes[0] = '\0';
 }

@@ -8,11 +8,33 @@
 #include <stdarg.h>
 #include <strata/types.h>
 
+// How text looks on a screen. It says nothing that the words do not say as well: most sinks show
+// none of it.
+enum text_style {
+    TEXT_PLAIN,
+    TEXT_HEADING,
+    TEXT_GOOD,
+    TEXT_WARNING,
+    TEXT_ERROR,
+    TEXT_INVERSE, // dark on light: what has to be read by a camera
+    TEXT_TILE,    // TEXT_TILE + n: on the n-th of TEXT_TILES colours
+};
+#define TEXT_TILES 16
+
 // A sink. Whoever owns one embeds it as the first member of its own struct and sets `write`.
 struct text {
     // Takes `count` bytes. Cannot fail: a sink that runs full counts what it drops.
     void (*write)(struct text *self, const char *bytes, size_t count);
+    // How what is written from now on looks; NULL for a sink of nothing but characters.
+    void (*style)(struct text *self, unsigned style);
 };
+
+// Sets the style, where there is one. TEXT_PLAIN is what everything begins with and goes back to.
+static inline void text_style(struct text *out, unsigned style) {
+    if (out->style != NULL) {
+        out->style(out, style);
+    }
+}
 
 // Formats as printf does, without floating point, of any length.  Not for use while `out` is in use
 // by another caller.

@@ -108,7 +108,7 @@ static void serial_write(struct text *self, const char *bytes, size_t count) {
 }
 
 bool serial_init(struct serial *serial, uint16_t port) {
-    *serial = (struct serial){.text = {serial_write}, .port = port};
+    *serial = (struct serial){.text = {.write = serial_write}, .port = port};
     if (serial_get(serial, SERIAL_LINE_STATUS) == 0xff) {
         return false; // nothing answers on the bus
     }

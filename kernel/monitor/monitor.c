@@ -141,14 +141,10 @@ void monitor_execute_list(struct text *out, const char *list) {
 
 _Noreturn void monitor_loop(struct text *out) {
     static struct line line;
-    if (!strata.serial.present) {
-        text_puts(out, "There is no serial port to type at. Halted.\n");
-        cpu_stop();
-    }
     line_init(&line, MONITOR_PROMPT);
     line_begin(&line, out);
     for (;;) {
-        int byte = serial_read(&strata.serial);
+        int byte = console_read(&strata.tty);
         if (byte < 0) {
             cpu_pause();
             continue;
@@ -161,7 +157,9 @@ _Noreturn void monitor_loop(struct text *out) {
             text_printf(out, "that line is longer than %d characters: not executed\n",
                         LINE_BYTES - 1);
         } else if (event == LINE_READY) {
+            console_begin_answer(&strata.tty);
             monitor_execute(out, line.text);
+            console_end_answer(&strata.tty);
         }
         line_begin(&line, out);
     }

@@ -144,7 +144,7 @@ static void check(const struct acpi *acpi, struct memmap *map, struct page_alloc
                     free_before + acpi->reclaimed_pages
                 ? "the free count did not rise by the reclaimed pages"
                 : NULL);
-    struct text nowhere = {ignore};
+    struct text nowhere = {.write = ignore};
     acpi_report(&nowhere, acpi);
     acpi_records(&nowhere, acpi);
     struct acpi_pin pin;

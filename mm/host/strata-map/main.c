@@ -56,7 +56,7 @@ static void write_stdout(struct text *self, const char *bytes, size_t count) {
     fwrite(bytes, 1, count, stdout);
 }
 
-static struct text out = {write_stdout};
+static struct text out = {.write = write_stdout};
 
 static char *read_stream(FILE *stream, size_t *length) {
     size_t capacity = 1 << 16;

@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: MIT
+// Both consoles as one.
+#include <console.h>
+#include <string.h>
+#include <x86/cpu.h>
+
+#define CONTROL_C        0x03
+#define ESCAPE           0x1b
+#define FLUSH_PER_SECOND 30
+#define TOUR_PATIENCE    60 // seconds that a keyboard may be left alone before the pages go round
+#define LINE_KEY         '\r'
+
+static uint64_t ticks_of(const struct console *console, uint64_t seconds) {
+    return seconds * console->clock->khz * 1000;
+}
+
+void console_flush(struct console *console) {
+    if (console->screen.lit && !console->drawing) {
+        console->drawing = true;
+        screen_flush(&console->screen);
+        console->drawing = false;
+        console->flushed_at = clock_ticks(console->clock);
+    }
+}
+
+static void flush_sometimes(struct console *console) {
+    uint64_t now = clock_ticks(console->clock);
+    if (now - console->flushed_at > ticks_of(console, 1) / FLUSH_PER_SECOND) {
+        console_flush(console);
+    }
+}
+
+// Input.
+
+static int read_any(struct console *console) {
+    int byte = keyboard_read(&console->keyboard);
+    console->at_keyboard = byte >= 0 || console->at_keyboard;
+    if (byte < 0) {
+        byte = serial_read(console->serial);
+        console->at_keyboard = byte < 0 && console->at_keyboard;
+    }
+    console->tour_over |= byte >= 0;
+    return byte;
+}
+
+// A page back or forth; looking past the end is looking at what is written now.
+static void look_by(struct console *console, bool back) {
+    struct screen *screen = &console->screen;
+    uint64_t page = screen->rows - 1, live = screen_live_top(screen);
+    uint64_t oldest = terminal_oldest(&screen->terminal);
+    uint64_t at = screen->look == SCREEN_LOOK_LIVE ? live : screen->look;
+    if (back) {
+        at = at < oldest + page ? oldest : at - page;
+    } else {
+        at += page;
+    }
+    if (at >= live) {
+        screen_look(screen, SCREEN_LOOK_LIVE, "");
+    } else {
+        screen_look(screen, at, "looking back: PgUp, PgDn; any other key returns");
+    }
+}
+
+// Takes PgUp and PgDn out of what is typed at the keyboard. Returns the byte, or CONSOLE_NOTHING.
+static int take_looking(struct console *console, int byte) {
+    struct screen *screen = &console->screen;
+    struct keyboard *keyboard = &console->keyboard;
+    bool page = console->at_keyboard && byte == ESCAPE && keyboard->next < keyboard->count &&
+                (keyboard->typed[keyboard->next] == KEYMAP_PAGE_UP ||
+                 keyboard->typed[keyboard->next] == KEYMAP_PAGE_DOWN);
+    if (page) {
+        bool back = keyboard->typed[keyboard->next++] == KEYMAP_PAGE_UP;
+        if (screen->lit) {
+            look_by(console, back);
+        }
+        return CONSOLE_NOTHING;
+    }
+    if (byte >= 0 && screen->look != SCREEN_LOOK_LIVE) {
+        screen_look(screen, SCREEN_LOOK_LIVE, "");
+    }
+    return byte;
+}
+
+// The next page, from the oldest line on, again and again.
+static void tour(struct console *console) {
+    struct screen *screen = &console->screen;
+    uint64_t now = clock_ticks(console->clock), page = screen->rows - 1;
+    if (!screen->lit || console->tour_over || console->tour_seconds == 0 ||
+        screen_live_top(screen) == terminal_oldest(&screen->terminal)) {
+        return;
+    }
+    if (console->tour_next == 0) {
+        unsigned wait = console->keyboard.present ? TOUR_PATIENCE : console->tour_seconds;
+        console->tour_next = now + ticks_of(console, wait);
+        console->tour_row = terminal_oldest(&screen->terminal);
+    }
+    if (now < console->tour_next) {
+        return;
+    }
+    uint64_t oldest = terminal_oldest(&screen->terminal), bottom = screen->terminal.bottom;
+    char line[SCREEN_NOTE_MAX];
+    struct text_buffer note;
+    text_buffer_init(&note, line, sizeof(line));
+    text_printf(&note.text, " page %lu of %lu, the next in %u s; typing stops this",
+                (console->tour_row - oldest) / page + 1, (bottom - oldest) / page + 1,
+                console->tour_seconds);
+    screen_look(screen, console->tour_row, line);
+    console->tour_next = now + ticks_of(console, console->tour_seconds);
+    console->tour_row += page;
+    if (console->tour_row > bottom) {
+        console->tour_row = oldest;
+    }
+}
+
+static bool lost_some(struct console *console) {
+    bool lost = console->serial->overruns != console->overruns_seen;
+    console->overruns_seen = console->serial->overruns;
+    return lost;
+}
+
+int console_read(struct console *console) {
+    int byte = CONSOLE_NOTHING;
+    if (console->ahead_count != 0) {
+        byte = console->ahead[console->ahead_begin];
+        console->ahead_begin = (console->ahead_begin + 1) % CONSOLE_AHEAD;
+        console->ahead_count--;
+        return byte;
+    }
+    byte = take_looking(console, read_any(console));
+    if (lost_some(console)) {
+        return CONSOLE_LOST;
+    }
+    if (byte < 0) {
+        tour(console);
+        flush_sometimes(console);
+    }
+    return byte;
+}
+
+bool console_interrupted(struct console *console) {
+    for (int byte = read_any(console); byte >= 0; byte = read_any(console)) {
+        if (byte == CONTROL_C) {
+            console->interrupted = true;
+            console->ahead_count = 0; // what was typed before it is not meant any more
+        } else if (console->ahead_count < CONSOLE_AHEAD) {
+            size_t end = (console->ahead_begin + console->ahead_count) % CONSOLE_AHEAD;
+            console->ahead[end] = (uint8_t)byte;
+            console->ahead_count++;
+        } else {
+            console->serial->overruns++;
+        }
+    }
+    flush_sometimes(console);
+    bool interrupted = console->interrupted;
+    console->interrupted = false;
+    return interrupted;
+}
+
+// Paging.
+
+static int wait_key(struct console *console) {
+    int byte;
+    do {
+        byte = read_any(console);
+        cpu_pause();
+    } while (byte < 0);
+    console->keyboard.next = console->keyboard.count; // the rest of an arrow
+    return byte;
+}
+
+static void end_page(struct console *console) {
+    struct screen *screen = &console->screen;
+    screen_look(screen, console->page_row, " more: space, Enter for a line, q to stop");
+    console_flush(console);
+    int key = wait_key(console);
+    screen_look(screen, SCREEN_LOOK_LIVE, "");
+    console->discarding = key == 'q' || key == 'Q' || key == CONTROL_C;
+    console->page_row = key == LINE_KEY ? console->page_row + 1 : screen->terminal.bottom;
+    console->paging &= console->at_keyboard; // whoever is at the serial line does not page
+}
+
+void console_begin_answer(struct console *console) {
+    console->interrupted = false;
+    console->paging = console->at_keyboard && console->screen.lit;
+    console->page_row = console->paging ? terminal_cursor_row(&console->screen.terminal) : 0;
+}
+
+void console_end_answer(struct console *console) {
+    bool discarded = console->discarding;
+    console->paging = console->discarding = false;
+    if (discarded) {
+        text_puts(&console->text, "(the rest is left out)\n");
+    }
+}
+
+void console_panic(struct console *console) {
+    console->paging = console->discarding = false;
+    console->tour_over = true;
+    // What was being drawn when it happened is not gone on with: its lines are whole all the same.
+    console->drawing = false;
+    if (console->screen.columns != 0) {
+        screen_look(&console->screen, SCREEN_LOOK_LIVE, "");
+    }
+}
+
+// Output.
+
+static void write_both(struct console *console, const char *bytes, size_t count) {
+    struct text *serial = &console->serial->text, *screen = &console->screen.text;
+    serial->write(serial, bytes, count);
+    if (console->screen.columns != 0) {
+        bool outer = console->drawing;
+        console->drawing = true;
+        screen->write(screen, bytes, count);
+        console->drawing = outer;
+        flush_sometimes(console);
+    }
+}
+
+static void console_write(struct text *self, const char *bytes, size_t count) {
+    struct console *console = (struct console *)self;
+    while (count != 0 && !console->discarding) {
+        const char *newline = console->paging ? memchr(bytes, '\n', count) : NULL;
+        size_t piece = newline != NULL ? (size_t)(newline - bytes) + 1 : count;
+        write_both(console, bytes, piece);
+        bytes += piece;
+        count -= piece;
+        const struct screen *screen = &console->screen;
+        if (newline != NULL && screen->terminal.bottom - console->page_row >= screen->rows - 1) {
+            end_page(console);
+        }
+    }
+}
+
+static void console_style(struct text *self, unsigned style) {
+    struct console *console = (struct console *)self;
+    if (console->screen.columns != 0) {
+        text_style(&console->screen.text, style);
+    }
+}
+
+void console_init(struct console *console, struct serial *serial, const struct clock *clock) {
+    *console = (struct console){
+        .text = {console_write, console_style},
+        .serial = serial,
+        .clock = clock,
+    };
+}
+
+void console_add_screen(struct console *console, const struct boot_framebuffer *framebuffer,
+                        void *storage, unsigned lines) {
+    screen_init(&console->screen, framebuffer, storage, lines);
+}
+
+void console_light(struct console *console, void *framebuffer) {
+    screen_light(&console->screen, framebuffer);
+}

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// Where a person is: the serial line and the screen show the same text, the serial line and the
+// keyboard are both typed at.
+//
+//    text ──┬──> serial line                    serial line ──┐
+//           └──> screen (drawn now and then)    keyboard ─────┴──> console_read
+//
+// The screen is drawn when nothing else is to do, and otherwise thirty times a second. Commands
+// that were typed at the keyboard stop after each page; PgUp and PgDn look back. When nobody types,
+// and above all when there is no keyboard, the screen shows what was said page by page, over and
+// over, so that all of it can be read or photographed.
+//
+// One user at a time: no locks. A panic in the middle of anything can still print.
+#pragma once
+
+#include <clock.h>
+#include <devices/keyboard.h>
+#include <devices/serial.h>
+#include <screen/screen.h>
+
+#define CONSOLE_NOTHING (-1) // nothing was typed
+#define CONSOLE_LOST    (-2) // the serial line lost bytes that somebody sent
+
+#define CONSOLE_AHEAD 512
+
+struct console {
+    struct text text;
+    struct serial *serial;
+    const struct clock *clock;
+    struct screen screen; // `columns` is 0 when there is none
+    struct keyboard keyboard;
+    bool drawing;        // text is on its way into the cells, or from there to the screen
+    uint64_t flushed_at; // ticks
+
+    // What was typed while a command worked.
+    uint8_t ahead[CONSOLE_AHEAD];
+    size_t ahead_begin, ahead_count;
+    bool interrupted;       // ^C among it
+    uint64_t overruns_seen; // of the serial line's
+
+    // Paging of what a command says.
+    bool at_keyboard; // the last byte came from there
+    bool paging;
+    bool discarding;   // until the command ends
+    uint64_t page_row; // the page's first row
+
+    // Showing all pages, one after the other.
+    unsigned tour_seconds; // a page; 0: never
+    bool tour_over;        // somebody typed
+    uint64_t tour_next;    // when the next page is due, in ticks; 0: not begun
+    uint64_t tour_row;     // its first row
+};
+
+// Begins with the serial line alone.
+void console_init(struct console *console, struct serial *serial, const struct clock *clock);
+
+// Adds a screen whose text is kept until console_light. `storage` is as screen_init wants it.
+void console_add_screen(struct console *console, const struct boot_framebuffer *framebuffer,
+                        void *storage, unsigned lines);
+void console_light(struct console *console, void *framebuffer);
+
+// Draws what is not drawn yet.
+void console_flush(struct console *console);
+
+// The next byte that was typed, CONSOLE_NOTHING or CONSOLE_LOST. Does not wait.
+int console_read(struct console *console);
+
+// Whether ^C was typed since the last call. For what takes long: call it now and then. Other bytes
+// are kept for console_read.
+bool console_interrupted(struct console *console);
+
+// What is written in between is one command's answer: paged when it was typed at the keyboard.
+void console_begin_answer(struct console *console);
+void console_end_answer(struct console *console);
+
+// From here on only what is said counts: no paging, nobody looks back.
+void console_panic(struct console *console);
