@@ -28,8 +28,19 @@ $(BUILD)/%.a:
 
 # strata-map: the kernel's report from a memory map as text.
 MAP_TOOL_SOURCES := $(sort $(wildcard mm/host/strata-map/*.c))
+# Its HTML page is kept as the files of page/, its scripts as several in order.
+MAP_TOOL := mm/host/strata-map
+MAP_PAGE := $(BUILD)/host/$(MAP_TOOL)/page
+$(MAP_PAGE)/page.js: $(sort $(wildcard $(MAP_TOOL)/page/*.js))
+	@mkdir -p $(@D)
+	$(Q)cat $^ >$@
+$(MAP_PAGE)/parts.o: $(MAP_TOOL)/page/parts.S $(MAP_TOOL)/page/page.html $(MAP_TOOL)/page/page.css $(MAP_PAGE)/page.js
+	$(call say,AS,$<)
+	$(Q)$(CC_HOST) -DPAGE_TEMPLATE='"$(MAP_TOOL)/page/page.html"' -DPAGE_STYLE='"$(MAP_TOOL)/page/page.css"' \
+	  -DPAGE_SCRIPT='"$(MAP_PAGE)/page.js"' -c -o $@ $<
+
 $(BUILD)/host/mm/host/strata-map/%.o: HOST_DEFINES = -DSTRATA_VERSION='"$(STRATA_VERSION)"'
-$(BUILD)/host/strata-map: $(MAP_TOOL_SOURCES:%.c=$(BUILD)/host/%.o) $(BUILD)/host/libstrata-mm.a
+$(BUILD)/host/strata-map: $(MAP_TOOL_SOURCES:%.c=$(BUILD)/host/%.o) $(MAP_PAGE)/parts.o $(BUILD)/host/libstrata-mm.a
 	$(call say,LINK,$@)
 	$(Q)$(CC_HOST) -o $@ $^
 
@@ -39,5 +50,15 @@ $(BUILD)/host/mm/host/strata-replay/%.o: HOST_DEFINES = -DSTRATA_VERSION='"$(STR
 $(BUILD)/host/strata-replay: $(REPLAY_SOURCES:%.c=$(BUILD)/host/%.o) $(BUILD)/host/libstrata-mm.a
 	$(call say,LINK,$@)
 	$(Q)$(CC_HOST) -o $@ $^
+
+# The picture of a machine. FROM=: any log that strata-map reads; without it, the last `make dump`, or a first one.
+$(BUILD)/dump.jsonl:
+	$(Q)$(MAKE) --no-print-directory dump
+.PHONY: view
+view: $(if $(FROM),,$(BUILD)/dump.jsonl)
+view: $(BUILD)/host/strata-map ## build/view.html: a page that shows the last dump (FROM=: another log)
+	$(Q)$(BUILD)/host/strata-map --html $(or $(FROM),$(BUILD)/dump.jsonl) >$(BUILD)/view.html.new
+	$(Q)mv $(BUILD)/view.html.new $(BUILD)/view.html
+	@echo "view: open file://$(abspath $(BUILD)/view.html) in a browser"
 
 all: $(BUILD)/host/libstrata-mm.a $(BUILD)/host/strata-map $(BUILD)/host/strata-replay

@@ -55,6 +55,7 @@ class Dump:
         self.regions = self.of("region")
         self.findings = self.of("finding")
         self.sections = self.of("section")
+        self.frames = self.of("frames")
         self.ledger = {record["account"]: number(record["bytes"]) for record in self.of("ledger")}
 
     def of(self, kind):
@@ -73,7 +74,8 @@ class Dump:
 
     def defects(self):
         """Every sentence that does not hold."""
-        return [*self._region_defects(), *self._ledger_defects(), *self._buddy_defects(), *self._acpi_defects(), *self._audit_defects()]
+        return [*self._region_defects(), *self._ledger_defects(), *self._buddy_defects(), *self._frames_defects(),
+                *self._acpi_defects(), *self._audit_defects()]
 
     def _region_defects(self):
         reached, total = 0, 0
@@ -111,6 +113,22 @@ class Dump:
         if self.buddy_free_bytes() != self.ledger.get("free"):
             yield (f"the buddy's free blocks have {self.buddy_free_bytes()} bytes, "
                    f"the ledger's account {self.ledger.get('free')}")
+
+    def _frames_defects(self):
+        reached, sums = 0, {}
+        for run in self.frames:
+            begin, end = number(run["start"]), number(run["end"])
+            if begin % PAGE or end % PAGE or begin >= end or begin < reached:
+                yield f"the run of frames {run} is empty, not page-aligned, or not above the one before it"
+            reached = end
+            account = run.get("owner", run["state"])
+            sums[account] = sums.get(account, 0) + end - begin
+        if "not-listed" in sums:
+            return
+        for account in ("free", "cached", "slab", "vmalloc", "page-table", "stack", "user"):
+            if self.frames and sums.get(account, 0) != self.ledger.get(account, 0):
+                yield (f"the frames of account {account!r} are {sums.get(account, 0)} bytes, "
+                       f"the ledger says {self.ledger.get(account, 0)}")
 
     def _acpi_defects(self):
         if not list(self.of("acpi")):

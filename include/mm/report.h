@@ -71,6 +71,14 @@ void record_ledger(struct text *out, const struct ledger *ledger);
 void record_window(struct text *out, const char *name, struct vm_window *window);
 void record_slabs(struct text *out, struct object_heap *heap);
 
+// What the frames are: runs of neighbours in the same state; `order` and `owner` of those that are
+// allocated. Free frames' blocks follow from which frames are free. Behind 4096 runs the rest is
+// one, in the state "not-listed".
+//   {"record":"frames","start":"0x…","end":"0x…","state":"free"}
+//   {"record":"frames","start":"0x…","end":"0x…","state":"allocated","order":0,"owner":"slab"}
+// O(frames of split sections).
+void record_frames(struct text *out, struct page_allocator *allocator);
+
 // A recording (mm/watch.h), which strata-replay reads: `trace`, how everything was at its start,
 // and the last events, of which `trace-end` has the number. Sections that are not there were
 // absent, frames that no run names were not the allocator's. A run of free frames has order 0.

@@ -69,6 +69,7 @@ void dump_json(struct text *out, struct kernel *kernel) {
     record_findings(out, &kernel->map);
     acpi_records(out, &kernel->acpi);
     record_buddy(out, &kernel->pages);
+    record_frames(out, &kernel->pages);
     record_slabs(out, &kernel->kmalloc.heap);
     record_ledger(out, &ledger);
     controls_records(out, &kernel->controls);

@@ -24,6 +24,8 @@ strata> dump json
 {{"record":"acpi-run","start":"0x1ff000","end":"0x200000","kind":"table","reclaimed":true}}
 {{"record":"acpi","pages":1,"reclaimed":1,"pinned":0,"copied":1,"bytes":"0x24","kept":null}}
 {{"record":"section","index":0,"start":"0x0","state":"split","free":[1,1,1,1,1,1,1,1,0,0,0,0,0,0,0,0,0,0,0]}}
+{{"record":"frames","start":"0x100000","end":"0x1fe000","state":"free"}}
+{{"record":"frames","start":"0x1ff000","end":"0x200000","state":"free"}}
 {{"record":"ledger","account":"free","bytes":"0xff000"}}
 {{"record":"ledger","account":"kernel-image","bytes":"0x1000"}}
 {{"record":"ledger","account":"total","bytes":"0x100000"}}
@@ -63,6 +65,9 @@ def test_a_good_boot_passes():
     ('"account":"total"', '"account":"totals"', "no account 'total'"),
     ('"free":[1,1', '"free":[0,1', "the buddy's free blocks"),
     ('0,0,0]}', '0,0]}', "has 18 orders"),
+    ('"end":"0x200000","state":"free"', '"end":"0x201000","state":"free"', "frames of account 'free'"),
+    ('"end":"0x200000","state":"free"', '"end":"0x200000","state":"cached"', "frames of account 'cached'"),
+    ('"frames","start":"0x1ff000"', '"frames","start":"0x1fd000"', "the run of frames"),
     ('"reclaimed":1,', '"reclaimed":2,', "not what its runs of pages add up to"),
     ('"type":9', '"type":10', "pages audited, the firmware described 0"),
 ])

@@ -2,9 +2,12 @@
 // strata-map: what Strata would make of a machine, from its memory map alone.
 //
 // Reads maps as text (read.h), brings the machine up (machine.h) and prints what the kernel prints,
-// with the kernel's code.
+// with the kernel's code; or draws it (html.h, svg.h).
+#include "dump.h"
+#include "html.h"
 #include "machine.h"
 #include "read.h"
+#include "svg.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -17,7 +20,7 @@
 
 enum exit_status { EXIT_FINE, EXIT_BROKEN, EXIT_WRONG_INPUT, EXIT_NO_OUTPUT };
 
-enum output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_PLAIN };
+enum output { OUTPUT_TEXT, OUTPUT_JSON, OUTPUT_PLAIN, OUTPUT_HTML, OUTPUT_SVG };
 
 struct settings {
     enum output output;
@@ -32,6 +35,8 @@ static const char help[] =
     "\"-\".\n"
     "\n"
     "  --json              records, one JSON object a line\n"
+    "  --html              a page that shows the machine in a browser and needs nothing else\n"
+    "  --svg               a picture of the machine\n"
     "  --plain             only the map, a line \"type start pages attributes\" for each "
     "descriptor\n"
     "  --physical-bits N   the CPU addresses N bits (12 to 52; default 52)\n"
@@ -47,6 +52,8 @@ static const char help[] =
     "  ConventionalMemory 000000000000 0x0 000000a0 UC WB      FreeBSD: memmap, verbose boot\n"
     "  {\"record\":\"efi\",...}                                    Strata: dump json\n"
     "or be a list of lines \"7 0x0 160 0xf\" and remarks \"# ...\" (\\strata\\map.txt).\n"
+    "With --html, records of a whole boot (dump json) are shown as they are, slabs and phases "
+    "too.\n"
     "\n"
     "Exit status: 0; 1 when a check fails or no page allocator can be built; 2 for wrong input; 3\n"
     "when the output cannot be written.\n";
@@ -94,7 +101,7 @@ static char *read_file(const char *name, size_t *length) {
 
 static void print_source(const char *name, const struct settings *settings,
                          const struct map_reading *reading) {
-    if (settings->output == OUTPUT_JSON) {
+    if (settings->output != OUTPUT_TEXT && settings->output != OUTPUT_PLAIN) {
         return;
     }
     const char *prefix = settings->output == OUTPUT_PLAIN ? "# " : "";
@@ -144,29 +151,47 @@ static void print_text(struct machine *machine) {
     report_ledger(&out, &ledger);
 }
 
-static void print_json(struct machine *machine, const char *name,
-                       const struct map_reading *reading) {
+static void write_records(struct text *to, struct machine *machine, const char *name,
+                          const struct map_reading *reading) {
     struct ledger ledger;
-    text_puts(&out, "{\"record\":\"strata\",\"version\":\"" STRATA_VERSION
-                    "\",\"build\":\"strata-map\",\"cpu\":null,\"memory\":");
+    text_puts(to, "{\"record\":\"strata\",\"version\":\"" STRATA_VERSION
+                  "\",\"build\":\"strata-map\",\"cpu\":null,\"memory\":");
     uint64_t ram = 0;
     for (enum memory_class class = 0; class < MEMORY_CLASS_COUNT_; class ++) {
         ram += memory_class_is_ram(class) ? machine->map.class_bytes[class] : 0;
     }
-    text_printf(&out, "\"0x%lx\",\"source\":", ram);
-    text_json_string(&out, name);
-    text_printf(&out, ",\"format\":");
-    text_json_string(&out, map_format_name(reading->format));
-    text_puts(&out, "}\n");
-    record_efi_map(&out, &machine->firmware);
-    record_regions(&out, &machine->map);
-    record_findings(&out, &machine->map);
+    text_printf(to, "\"0x%lx\",\"source\":", ram);
+    text_json_string(to, name);
+    text_printf(to, ",\"format\":");
+    text_json_string(to, map_format_name(reading->format));
+    text_puts(to, "}\n");
+    record_efi_map(to, &machine->firmware);
+    record_regions(to, &machine->map);
+    record_findings(to, &machine->map);
     machine_bring_up(machine);
     if (machine->has_pages) {
         ledger_compute(&ledger, &machine->map, &machine->pages);
-        record_buddy(&out, &machine->pages);
-        record_ledger(&out, &ledger);
+        record_buddy(to, &machine->pages);
+        record_frames(to, &machine->pages);
+        record_ledger(to, &ledger);
     }
+}
+
+static void print_html(struct machine *machine, const char *name,
+                       const struct map_reading *reading) {
+    struct html_records records;
+    html_begin(&out, name);
+    html_records_init(&records, &out);
+    write_records(&records.text, machine, name, reading);
+    html_end(&out);
+}
+
+static void print_dump_html(const char *name, const struct dump *dump) {
+    struct html_records records;
+    html_begin(&out, name);
+    html_records_init(&records, &out);
+    dump_copy(&records.text, dump);
+    html_end(&out);
 }
 
 // The report on one map. Its exit status.
@@ -176,10 +201,21 @@ static enum exit_status print_machine(const char *name, const struct settings *s
     struct efi_map firmware = {reading->entries, reading->count * sizeof(*reading->entries),
                                sizeof(*reading->entries), 1};
     machine_convert(&machine, firmware, &settings->machine);
-    if (settings->output == OUTPUT_JSON) {
-        print_json(&machine, name, reading);
-    } else {
+    switch (settings->output) {
+    case OUTPUT_JSON:
+        write_records(&out, &machine, name, reading);
+        break;
+    case OUTPUT_HTML:
+        print_html(&machine, name, reading);
+        break;
+    case OUTPUT_SVG:
+        svg_write(&out, name, &machine.map);
+        machine_bring_up(&machine);
+        break;
+    case OUTPUT_TEXT:
+    case OUTPUT_PLAIN:
         print_text(&machine);
+        break;
     }
     const char *broken = machine_check(&machine);
     fflush(stdout);
@@ -193,13 +229,8 @@ static enum exit_status print_machine(const char *name, const struct settings *s
     return fine ? EXIT_FINE : EXIT_BROKEN;
 }
 
-static enum exit_status run_file(const char *name, const struct settings *settings) {
-    size_t length;
-    char *bytes = read_file(name, &length);
-    if (bytes == NULL) {
-        return EXIT_WRONG_INPUT;
-    }
-    const char *shown = strcmp(name, "-") == 0 ? "standard input" : name;
+static enum exit_status run_map(const char *shown, const char *bytes, size_t length,
+                                const struct settings *settings) {
     struct map_reading reading;
     enum exit_status status = EXIT_WRONG_INPUT;
     switch (map_read_text(bytes, length, &reading)) {
@@ -221,6 +252,37 @@ static enum exit_status run_file(const char *name, const struct settings *settin
         break;
     }
     map_reading_free(&reading);
+    return status;
+}
+
+// What the kernel printed of itself is shown as it is; of anything else the map is read.
+static enum exit_status run_text(const char *shown, const char *bytes, size_t length,
+                                 const struct settings *settings) {
+    struct dump dump;
+    if (settings->output == OUTPUT_HTML) {
+        switch (dump_find(bytes, length, &dump)) {
+        case DUMP_FOUND:
+            print_dump_html(shown, &dump);
+            return EXIT_FINE;
+        case DUMP_MALFORMED:
+            fprintf(stderr, "%s:%zu:%zu: a record is no JSON: expected %s\n", shown,
+                    dump.error_line, dump.error_column, dump.expected);
+            return EXIT_WRONG_INPUT;
+        case DUMP_NONE:
+            break;
+        }
+    }
+    return run_map(shown, bytes, length, settings);
+}
+
+static enum exit_status run_file(const char *name, const struct settings *settings) {
+    size_t length;
+    char *bytes = read_file(name, &length);
+    if (bytes == NULL) {
+        return EXIT_WRONG_INPUT;
+    }
+    const char *shown = strcmp(name, "-") == 0 ? "standard input" : name;
+    enum exit_status status = run_text(shown, bytes, length, settings);
     free(bytes);
     return status;
 }
@@ -242,6 +304,8 @@ static bool parse_options(int argc, char **argv, struct settings *settings,
     static const struct option options[] = {
         {"json", no_argument, NULL, 'j'},
         {"plain", no_argument, NULL, 'p'},
+        {"html", no_argument, NULL, 'w'},
+        {"svg", no_argument, NULL, 'g'},
         {"physical-bits", required_argument, NULL, 'b'},
         {"special-use", no_argument, NULL, 's'},
         {"help", no_argument, NULL, 'h'},
@@ -256,6 +320,12 @@ static bool parse_options(int argc, char **argv, struct settings *settings,
             break;
         case 'p':
             settings->output = OUTPUT_PLAIN;
+            break;
+        case 'w':
+            settings->output = OUTPUT_HTML;
+            break;
+        case 'g':
+            settings->output = OUTPUT_SVG;
             break;
         case 'b':
             if (!parse_bits(optarg, &settings->machine.physical_bits)) {
@@ -291,6 +361,10 @@ static int run(int argc, char **argv) {
     static char *only[] = {standard_input};
     char **names = optind < argc ? argv + optind : only;
     int count = optind < argc ? argc - optind : 1;
+    if (count > 1 && (settings.output == OUTPUT_HTML || settings.output == OUTPUT_SVG)) {
+        fputs("strata-map: --html and --svg draw one FILE\n", stderr);
+        return EXIT_WRONG_INPUT;
+    }
     status = EXIT_FINE;
     for (int i = 0; i < count; i++) {
         if (i > 0 && settings.output == OUTPUT_TEXT) {

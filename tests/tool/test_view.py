@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: MIT
+"""`strata-map --html` and `--svg`: what is in the files; and the page as a person uses it, in a headless Chromium (the
+Debian package chromium-headless-shell; without one these tests are skipped)."""
+
+import json
+import os
+import random
+import subprocess
+import xml.etree.ElementTree as xml
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+import browser
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOL = Path(os.environ.get("STRATA_BUILD", ROOT / "build")) / "host/strata-map"
+MAPS = ROOT / "tests/maps"
+CHROMIUM = browser.find()
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install chromium-headless-shell")
+
+# A boot's records, shortened: what no map tells is in them.
+DUMP = """\
+[    0.1] something else on the line
+--- strata json ---
+{"record":"strata","version":"0.1","build":"test","cpu":"A </script><b>CPU","memory":"0x3f00000","check":"ok"}
+{"record":"efi","index":0,"type":7,"name":"Conventional","start":"0x0","pages":160,"attributes":"0xf"}
+{"record":"efi","index":1,"type":7,"name":"Conventional","start":"0x100000","pages":16128,"attributes":"0xf"}
+{"record":"efi","index":2,"type":11,"name":"MMIO","start":"0xfee00000","pages":1,"attributes":"0x1"}
+{"record":"region","start":"0x0","end":"0xa0000","class":"low"}
+{"record":"region","start":"0x100000","end":"0x200000","class":"kernel"}
+{"record":"region","start":"0x200000","end":"0x4000000","class":"usable"}
+{"record":"region","start":"0xfee00000","end":"0xfee01000","class":"mmio"}
+{"record":"finding","kind":"overlap","severity":"warning","text":"<img src=x onerror=alert(1)> at 0x100000"}
+{"record":"section","index":0,"start":"0x0","state":"split","free":[0,0,0,0,0,0,0,0,0,30,0,0,0,0,0,0,0,0,0]}
+{"record":"frames","start":"0x200000","end":"0x208000","state":"allocated","order":1,"owner":"slab"}
+{"record":"frames","start":"0x208000","end":"0x4000000","state":"free"}
+{"record":"ledger","account":"free","bytes":"0x3df8000"}
+{"record":"ledger","account":"slab","bytes":"0x8000"}
+{"record":"ledger","account":"kernel-image","bytes":"0x100000"}
+{"record":"ledger","account":"low","bytes":"0xa0000"}
+{"record":"ledger","account":"total","bytes":"0x3fa0000"}
+{"record":"ledger","account":"unaccounted","bytes":"0x0"}
+{"record":"slab","class":"64","object_size":64,"slabs":1,"objects":64,"in_use":3}
+{"record":"mapping","start":"0xffff800000000000","end":"0xffff800004000000","physical":"0x0","page":2097152,\
+"permissions":"rw-","cache":"write-back","global":true,"area":"direct map"}
+{"record":"phase","name":"buddy","microseconds":12,"instructions":null}
+{"record":"brand-new","what":"a kind that the page does not know"}
+--- end ---
+strata>
+"""
+
+
+def run(*arguments, text=""):
+    return subprocess.run([TOOL, *map(str, arguments)], input=text, capture_output=True, text=True, timeout=60,
+                          check=False)
+
+
+class Page(HTMLParser):
+    """What a page loads from elsewhere, and its records."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.loads, self.records, self.inside = [], "", False
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.loads += [value for name, value in attributes.items() if name in ("src", "href") and value != "data:,"]
+        self.inside = attributes.get("id") == "records"
+
+    def handle_data(self, data):
+        if self.inside:
+            self.records, self.inside = data, False
+
+
+def records_of(page):
+    return [json.loads(line) for line in Page(page).records.splitlines()]
+
+
+def test_a_page_is_whole_and_loads_nothing():
+    result = run("--html", MAPS / "qemu-ovmf-q35-5g.txt")
+    assert (result.returncode, result.stderr) == (0, "")
+    page = Page(result.stdout)
+    assert page.loads == []
+    assert not {"<!--source-->", "/*style*/", "<!--records-->", "/*script*/"} & set(result.stdout.split())
+    assert result.stdout.endswith("</html>\n")
+    assert page.records == run("--json", MAPS / "qemu-ovmf-q35-5g.txt").stdout
+
+
+def test_the_records_of_a_boot_are_shown_as_they_are():
+    result = run("--html", text=DUMP)
+    assert (result.returncode, result.stderr) == (0, "")
+    wanted = [json.loads(line) for line in DUMP.splitlines() if line.startswith("{")]
+    assert records_of(result.stdout) == wanted
+    # The last of several; and nothing that the log holds becomes part of the page itself.
+    again = run("--html", text=DUMP.replace("A </script><b>CPU", "first") + DUMP)
+    assert again.stdout == result.stdout
+    assert "<b>CPU" not in result.stdout and "<img" not in result.stdout
+
+
+def test_records_without_a_ledger_are_a_map():
+    result = run("--html", text="".join(line for line in DUMP.splitlines(True) if '"ledger"' not in line))
+    assert result.returncode == 0
+    assert records_of(result.stdout)[0]["build"] == "strata-map"
+
+
+@pytest.mark.parametrize("wrong, expected", [
+    ('{"record":"phase","name":"x",}', '30: a record is no JSON: expected """'),
+    ('{"record":"phase","name":"x"', '29: a record is no JSON: expected "," or "}"'),
+    ('{"record":"phase","n":01}', '24: a record is no JSON: expected "," or "}"'),
+    ('{"record":"phase","n":[1,]}', "26: a record is no JSON: expected a value"),
+    ('{"record":"phase","n":' + "[" * 17, "38: a record is no JSON: expected at most 16 levels of brackets"),
+    ('{"record":"phase","n":"\\x"}', "25: a record is no JSON: expected an escape, such as \\n"),
+    ('{"record":"phase","n":tru}', "23: a record is no JSON: expected a value"),
+])
+def test_a_damaged_record_is_named(wrong, expected):
+    result = run("--html", text=DUMP.replace("--- end ---", wrong + "\n--- end ---"))
+    assert (result.returncode, result.stdout) == (2, "")
+    line = DUMP[:DUMP.index("--- end ---")].count("\n") + 1
+    assert result.stderr == f"standard input:{line}:{expected}\n"
+
+
+def test_one_page_shows_one_file():
+    for option in "--html", "--svg":
+        result = run(option, MAPS / "qemu-ovmf-q35-5g.txt", MAPS / "qemu-ovmf-q35-1g.txt")
+        assert (result.returncode, result.stdout) == (2, "")
+        assert result.stderr == "strata-map: --html and --svg draw one FILE\n"
+
+
+@pytest.mark.parametrize("source", sorted(MAPS.glob("*.txt")), ids=lambda path: path.stem)
+def test_a_picture_covers_every_column_once(source):
+    """Each row's rectangles of each column do not overlap, and every class of RAM that the map has is drawn."""
+    result = run("--svg", source)
+    assert result.returncode in (0, 1)
+    root = xml.fromstring(result.stdout)
+    names = "{http://www.w3.org/2000/svg}"
+    legend = {text.text.split(",")[0] for text in root.iter(f"{names}text") if text.text and "," in text.text}
+    drawn, rows = set(), {}
+    for rect in root.iter(f"{names}rect"):
+        kind, x, y = rect.get("class"), int(rect.get("x", 0)), int(rect.get("y", 0))
+        wide, tall = int(rect.get("width")), int(rect.get("height"))
+        if kind in ("paper", "empty") or (wide, tall) == (12, 12):
+            continue
+        drawn.add(kind)
+        rows.setdefault((y - 76) // 32, []).append((x, y, wide, tall))
+        assert (y - 76) % 32 + tall <= 24 and 250 <= x and x + wide <= 250 + 1024
+    for rectangles in rows.values():
+        cells = [(column, line) for x, y, wide, tall in rectangles for column in (x, x + wide - 1)[:wide]
+                 for line in (y, y + tall - 1)[:tall]]
+        assert len(cells) == len(set(cells)), "rectangles overlap"
+    assert drawn <= legend
+
+
+def large_map():
+    """A terabyte in 2,000 descriptors, of types and sizes as firmware might have them."""
+    generator = random.Random(2000)
+    lines, at = [], 0x100000
+    for index in range(2000):
+        pages = generator.choice((1, 3, 16, 511, 4096, 131072, (1 << 40) // 4096 // 2000))
+        lines.append(f"{generator.choice((7, 7, 7, 4, 3, 0, 10, 6, 9, 2))} {at:#x} {pages} 0xf")
+        at += pages * 4096
+    lines.append(f"7 {at:#x} {((1 << 40) - at) // 4096} 0xf")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(name="show")
+def fixture_show(tmp_path):
+    """Opens the page of a text in a browser; at the end nothing may have gone wrong in it."""
+    with browser.Browser(CHROMIUM) as window:
+        def show(text, fragment=""):
+            result = run("--html", text=text)
+            assert result.returncode == 0, result.stderr
+            (tmp_path / "view.html").write_text(result.stdout)
+            window.open(tmp_path / "view.html", fragment)
+            return window
+        yield show
+        assert window.problems == []
+
+
+def answer(window):
+    return window.run("document.getElementById('answer').innerText").splitlines()
+
+
+def ask(window, address):
+    window.run(f"document.getElementById('address').value = {json.dumps(address)};"
+               "document.getElementById('ask').requestSubmit()")
+    window.settle()
+    return answer(window)
+
+
+@needs_browser
+def test_what_is_at_an_address(show):
+    window = show(DUMP)
+    free = ask(window, "0x3fff123")
+    assert "descriptor 1, Conventional, 0x100000 and 16128 pages, attributes 0xf" in free
+    assert "usable [0x200000, 0x4000000), 62 MiB" in free
+    assert "0 at 0x0, split, 15360 pages free" in free
+    # [0x208000, 0x4000000): the block of 32 MiB at 0x2000000 is the largest that the address lies in.
+    assert "free, in a block of order 13 at 0x2000000; free all around: [0x208000, 0x4000000)" in free
+    assert "at 0xffff800003fff123, rw-, write-back, in the direct map" in free
+    taken = ask(window, "0x202fff")
+    assert "allocated, in a block of order 1 at 0x202000, owner slab" in taken
+    device = ask(window, "fee00010h")
+    assert {"descriptor 2, MMIO, 0xfee00000 and 1 pages, attributes 0x1", "nowhere"} <= set(device)
+    assert "mmio [0xfee00000, 0xfee01000), 4 KiB" in device
+    virtual = ask(window, "0xffff800000100000")
+    assert virtual[0] == "virtual 0xffff800000100000"
+    assert "direct map, to physical 0x100000, rw-, write-back, pages of 2 MiB" in virtual
+    assert "kernel [0x100000, 0x200000), 1 MiB" in virtual
+    assert "not mapped, and in no area of the kernel's layout" in ask(window, "0xffffffff00000000")
+    assert "no descriptor names it" in ask(window, "640K")
+    assert ask(window, "0xg") == ["“0xg” is no address: expected one such as 0x100000, 640K or 4G"]
+
+
+@needs_browser
+def test_every_part_is_shown(show):
+    window = show(DUMP, "#0x100000")
+    text = window.run("document.body.innerText")
+    assert answer(window)[0] == "physical 0x100000"  # the address in the page's own address
+    for part in ("A </script><b>CPU", "check: ok", "<img src=x onerror=alert(1)> at 0x100000", "unaccounted 0",
+                 "kernel-image", "12 µs", "object size", "brand-new 1", "61.9 MiB"):
+        assert part in text, part
+    assert window.run("document.querySelectorAll('#buddy tbody tr').length") == 1
+    assert window.run("document.querySelectorAll('#ledger .bar:first-of-type span').length") == 4
+
+
+@needs_browser
+def test_keys_and_mouse_reach_everything(show):
+    window = show(DUMP)
+    first = window.run("[strata.map.low, strata.map.high]")
+    assert first == [0, 0x4000000]
+    for _ in range(12):
+        window.press("Tab")
+        if window.run("document.activeElement.id") == "map":
+            break
+    assert window.run("document.activeElement.id") == "map"
+    window.press("]")
+    assert answer(window)[0] == "physical 0x0"
+    window.press("]")
+    assert answer(window)[0] == "physical 0x100000"
+    window.press("Enter")
+    low, high = window.run("[strata.map.low, strata.map.high]")
+    assert 0xe0000 < low < 0x100000 and 0x200000 < high < 0x220000
+    window.press("-")
+    window.press("ArrowRight")
+    assert window.run("strata.map.low") > low - 0x100000
+    window.press("Home")
+    assert window.run("[strata.map.low, strata.map.high]") == first
+    x, y = window.run("(() => { const b = strata.map.canvas.getBoundingClientRect();"
+                      "return [b.left + b.width / 2, b.top + 40]; })()")
+    window.mouse("mouseMoved", x, y)
+    window.settle()
+    assert "usable [0x200000, 0x4000000)" in window.run("document.getElementById('tip').innerText")
+    for kind in "mousePressed", "mouseReleased":
+        window.mouse(kind, x, y, button="left", buttons=1, clickCount=1)
+    window.settle()
+    assert answer(window)[0].startswith("physical 0x2")
+
+
+@needs_browser
+def test_a_terabyte_in_two_thousand_descriptors_stays_fluid(show):
+    """Work is counted, not time: what a frame draws is bounded by items and pixels, and none of it is DOM."""
+    window = show(large_map())
+    before = window.run("document.getElementsByTagName('*').length")
+    assert before < 2500
+    window.run("window.fills = 0; const fill = CanvasRenderingContext2D.prototype.fillRect;"
+               "CanvasRenderingContext2D.prototype.fillRect = function (...a) { fills++; return fill.apply(this, a); }")
+    worst = window.run("(() => { let worst = 0; const { map } = strata; map.view(0, 2 ** 40);"
+                       "for (let i = 0; i < 60; i++) { map.zoom(0.8, 2 ** 39); fills = 0; map.draw();"
+                       "worst = Math.max(worst, fills); } return worst; })()")
+    items = window.run("strata.map.lanes.reduce((sum, lane) => sum + lane.items.length, 0)")
+    pixels = window.run("strata.map.canvas.width")
+    assert worst < 2 * items + 16 * pixels
+    assert window.run("document.getElementsByTagName('*').length") == before
+    assert window.run("strata.map.high - strata.map.low") < 2 ** 40 * 0.8 ** 59  # it did zoom
+
+
+@needs_browser
+def test_dark_and_paper(show):
+    window = show(DUMP)
+    colour = "getComputedStyle(document.body).backgroundColor"
+    light = window.run(colour)
+    window.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
+    window.settle()
+    assert window.run(colour) != light
+    assert window.run("strata.map.colour.paper") == "#14171b"  # the canvas too
+    assert window.pdf().startswith(b"%PDF-")
+
+
+@needs_browser
+def test_odd_maps_do_not_break_the_page(show):
+    for source in sorted(MAPS.glob("made-*.txt")):
+        result = run("--html", source)
+        if result.returncode == 0:
+            window = show(source.read_text())
+            assert window.run("strata.map.stats.frames") > 0, source
