@@ -19,6 +19,7 @@
 #include <phases.h>
 #include <strata/boot.h>
 #include <tripwire.h>
+#include <user/run.h>
 #include <x86/control.h>
 #include <x86/features.h>
 #include <x86/segments.h>
@@ -52,6 +53,7 @@ struct kernel {
     uint64_t trace_pages; // 0: there is none
     struct acpi acpi;
     struct runtime runtime;
+    struct user user;
     struct tripwire low_wire, bootsvc_wire;
 };
 

@@ -44,7 +44,7 @@ static void fault_not_canonical(void) {
 }
 
 static void fault_segment(void) {
-    cpu_load_data_segment(0x30); // beyond the GDT
+    cpu_load_data_segment(0x50); // beyond the GDT
 }
 
 static void fault_double(void) {

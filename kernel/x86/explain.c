@@ -35,17 +35,13 @@ const char *trap_name(uint64_t vector) {
     return names[vector] != NULL ? names[vector] : "reserved exception";
 }
 
-// Bits of a page fault's error code.
-#define FAULT_PRESENT      0x1
-#define FAULT_WRITE        0x2
-#define FAULT_USER         0x4
+// The rest of a page fault's error code.
 #define FAULT_RESERVED_BIT 0x8
-#define FAULT_FETCH        0x10
 #define FAULT_KEY          0x20
 #define FAULT_SHADOW_STACK 0x40
 
 static const char *fault_reason(uint64_t error) {
-    if ((error & FAULT_PRESENT) == 0) {
+    if ((error & TRAP_ERROR_PRESENT) == 0) {
         return "nothing is mapped there";
     }
     if ((error & FAULT_RESERVED_BIT) != 0) {
@@ -58,12 +54,12 @@ static const char *fault_reason(uint64_t error) {
 }
 
 static void explain_page_fault(struct text *out, uint64_t error, uint64_t address) {
-    const char *access = (error & FAULT_FETCH) != 0   ? "instruction fetch from"
-                         : (error & FAULT_WRITE) != 0 ? "write to"
-                                                      : "read of";
+    const char *access = (error & TRAP_ERROR_FETCH) != 0   ? "instruction fetch from"
+                         : (error & TRAP_ERROR_WRITE) != 0 ? "write to"
+                                                           : "read of";
     text_printf(out, "%s%s 0x%016lx by %s: %s",
                 (error & FAULT_SHADOW_STACK) != 0 ? "shadow-stack " : "", access, address,
-                (error & FAULT_USER) != 0 ? "user code" : "the kernel", fault_reason(error));
+                (error & TRAP_ERROR_USER) != 0 ? "user code" : "the kernel", fault_reason(error));
     if (address < PAGE_SIZE) {
         text_puts(out, " (a null pointer)");
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Descriptors for segments, interrupts and the task state (Intel SDM vol. 3, 3.4.5, 6.14.1, 8.7).
+#include <user/run.h>
 #include <x86/segments.h>
 #include <x86/trap.h>
 
@@ -8,10 +9,15 @@ extern const uint8_t trap_vectors[] __attribute__((visibility("hidden")));
 
 #define GDT_CODE           UINT64_C(0x00209b0000000000) // present, ring 0, executable, 64-bit
 #define GDT_DATA           UINT64_C(0x0000930000000000) // present, ring 0, writable
+#define GDT_USER_CODE      UINT64_C(0x0020fb0000000000) // the same for ring 3
+#define GDT_USER_DATA      UINT64_C(0x0000f30000000000)
 #define GDT_TSS_AVAILABLE  UINT64_C(0x0000890000000000)
 #define IDT_INTERRUPT_GATE UINT64_C(0x00008e0000000000) // present, ring 0, interrupts off
 
+#define IDT_RING_3 UINT64_C(0x0000600000000000) // programs may call it
+
 // Word indices into the 64-bit TSS.
+#define TSS_RSP0        1
 #define TSS_IST(number) (7 + 2 * (number))
 #define TSS_IO_MAP      25
 
@@ -21,6 +27,10 @@ void segments_set_stacks(struct segments *segments, const struct stack_range *ra
         segments->tss[TSS_IST(ist)] = (uint32_t)ranges[ist - 1].end;
         segments->tss[TSS_IST(ist) + 1] = (uint32_t)(ranges[ist - 1].end >> 32);
     }
+}
+
+uint64_t segments_rsp0(struct segments *segments) {
+    return (uint64_t)&segments->tss[TSS_RSP0];
 }
 
 static void make_tss(struct segments *segments) {
@@ -39,6 +49,8 @@ static void make_gdt(struct segments *segments) {
     segments->gdt[SEGMENT_TSS / 8] =
         GDT_TSS_AVAILABLE | limit | (base & 0xffffff) << 16 | (base >> 24 & 0xff) << 56;
     segments->gdt[SEGMENT_TSS / 8 + 1] = base >> 32;
+    segments->gdt[SEGMENT_USER_DATA / 8] = GDT_USER_DATA;
+    segments->gdt[SEGMENT_USER_CODE / 8] = GDT_USER_CODE;
 }
 
 static unsigned ist_of(unsigned vector) {
@@ -61,6 +73,7 @@ static void make_idt(struct segments *segments) {
                                     (uint64_t)ist_of(vector) << 32 | (entry >> 16 & 0xffff) << 48;
         segments->idt[vector].high = entry >> 32;
     }
+    segments->idt[USER_VECTOR_EXIT].low |= IDT_RING_3;
 }
 
 void segments_init(struct segments *segments) {

@@ -9,9 +9,11 @@
 #include <lib/backtrace.h>
 #include <x86/cpu.h>
 
-#define SEGMENT_CODE 0x08
-#define SEGMENT_DATA 0x10
-#define SEGMENT_TSS  0x18
+#define SEGMENT_CODE      0x08
+#define SEGMENT_DATA      0x10
+#define SEGMENT_TSS       0x18 // two entries
+#define SEGMENT_USER_DATA 0x2b // in ring 3
+#define SEGMENT_USER_CODE 0x33
 
 enum { IST_NONE, IST_DOUBLE_FAULT, IST_NMI, IST_MACHINE_CHECK, IST_COUNT_ };
 
@@ -23,7 +25,7 @@ struct segments {
     // the boot.
     _Alignas(16) uint8_t early_stack[IST_STACK_BYTES];
     struct stack_range stacks[IST_COUNT_ - 1];
-    uint64_t gdt[5];
+    uint64_t gdt[7];
     uint32_t tss[26]; // 64-bit TSS, without an I/O map
     struct {
         uint64_t low, high;
@@ -32,6 +34,10 @@ struct segments {
 
 // Loads all three; the firmware's are left behind. After it every exception reaches trap_handle.
 void segments_init(struct segments *segments);
+
+// Where the TSS has the stack that the CPU switches to when user mode is interrupted: the address
+// of 8 bytes.
+uint64_t segments_rsp0(struct segments *segments);
 
 // Gives double faults, NMIs and machine checks each a stack of its own: IST_COUNT_ - 1 ranges, in
 // this order.

@@ -95,7 +95,8 @@ static _Noreturn void report_exception(const struct trap_frame *frame) {
 }
 
 void trap_handle(struct trap_frame *frame) {
-    if (frame->vector < TRAP_EXCEPTIONS && runtime_recover(&strata, frame)) {
+    if (user_trap(&strata, frame) ||
+        (frame->vector < TRAP_EXCEPTIONS && runtime_recover(&strata, frame))) {
         return;
     }
     if (frame->vector < TRAP_EXCEPTIONS) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Exceptions and interrupts: what the CPU was doing, and what becomes of it.
 //
-// What nobody resolves is explained as well as it can be, and the kernel stops. Interrupts stay off;
-// one that arrives all the same is counted and named.
+// What nobody resolves is explained as well as it can be, and the kernel stops. Interrupts stay
+// off; one that arrives all the same is counted and named.
 #pragma once
 
 #include <strata/text.h>
@@ -26,6 +26,12 @@ enum trap_vector {
     TRAP_MACHINE_CHECK = 18,
     TRAP_EXCEPTIONS = 32, // from here on interrupts
 };
+
+// Bits of a page fault's error code (Intel SDM vol. 3, 4.7).
+#define TRAP_ERROR_PRESENT UINT64_C(0x1)
+#define TRAP_ERROR_WRITE   UINT64_C(0x2)
+#define TRAP_ERROR_USER    UINT64_C(0x4)
+#define TRAP_ERROR_FETCH   UINT64_C(0x10)
 
 // Called by vectors.S for every exception and interrupt. Comes back, to where the frame says, when
 // the exception was resolved or was somebody else's, and after an interrupt.

@@ -49,6 +49,10 @@ trap_common:
     pushq %r14
     pushq %r15
     cld
+    // A program may have set AC, which would let the kernel touch user pages in spite of SMAP.
+    pushfq
+    andl $~0x40000, (%rsp)
+    popfq
     xorl %ebp, %ebp
     movq %rsp, %rdi
     call trap_handle

@@ -23,7 +23,9 @@ static const char *check_run(struct space *space, const struct paging_range *run
     if (range == NULL || run->begin.value + (run->pages << PAGE_SHIFT) > range->end) {
         return "a page has a frame outside of all regions";
     }
-    if ((run->attributes & SPACE_ATTRIBUTES & ~range->tag) != 0 ||
+    // Without NX everything can be executed, whatever its region says.
+    uint32_t allowed = range->tag | (space->tables.format.no_execute ? 0 : PAGING_EXECUTE);
+    if ((run->attributes & SPACE_ATTRIBUTES & ~allowed) != 0 ||
         (run->attributes & PAGING_USER) == 0) {
         return "an entry allows more than its region";
     }
