@@ -63,7 +63,7 @@ static void write_records(struct text *self, const char *bytes, size_t count) {
 }
 
 void html_records_init(struct html_records *records, struct text *page) {
-    *records = (struct html_records){{write_records}, page};
+    *records = (struct html_records){.text = {.write = write_records}, .page = page};
 }
 
 void html_end(struct text *out) {
