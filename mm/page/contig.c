@@ -140,6 +140,18 @@ static bool find_place(struct page_allocator *allocator, const struct wanted *wa
     return false;
 }
 
+// The same, when this CPU's stacks have given back what they hold: it is free. Interrupts are off,
+// so that none of them fills a stack again in between.
+static bool find_place_drained(struct page_allocator *allocator, const struct wanted *wanted,
+                               uint64_t *place) {
+    unsigned long flags = port_irq_save();
+    page_drain(allocator);
+    page_lock_range(allocator, pfn(0), pfn(wanted->limit));
+    bool found = find_place(allocator, wanted, place);
+    page_unlock_range(allocator, pfn(0), pfn(wanted->limit), flags);
+    return found;
+}
+
 static void count_run(struct page_refusal *refusal, struct run run, const struct wanted *wanted) {
     uint64_t place, end = run.end < wanted->limit ? run.end : wanted->limit;
     enum verdict verdict = place_in(run, wanted, &place);
@@ -172,17 +184,28 @@ static void explain(struct page_allocator *allocator, const struct wanted *wante
     refusal->in_the_way = page_inspect(allocator, refusal->obstacle);
 }
 
+// Whether the reserves leave the place to the request, each as much of it as lies below its end.
+// Lower places would cut deeper into them.
+static bool reserves_allow(struct page_allocator *allocator, const struct wanted *wanted,
+                           uint64_t place) {
+    static const uint64_t ends[] = {UINT64_MAX, FRAMES_4G, FRAMES_16M};
+    uint64_t top = place + wanted->count;
+    for (unsigned i = 0; i < sizeof(ends) / sizeof(ends[0]) && place < ends[i]; i++) {
+        top = top < ends[i] ? top : ends[i];
+        if (!page_reserves_allow(allocator, top, top - place, wanted->ceiling, false)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 // Looks for a place and takes it; another CPU may be quicker, then looks again.
 static bool take_place(struct page_allocator *allocator, const struct wanted *wanted,
                        enum page_owner owner, pfn_t *out) {
     for (;;) {
         uint64_t place;
-        unsigned long flags = page_lock_range(allocator, pfn(0), pfn(wanted->limit));
-        bool found = find_place(allocator, wanted, &place);
-        page_unlock_range(allocator, pfn(0), pfn(wanted->limit), flags);
-        // Lower places would cut deeper into the reserves.
-        if (!found || !page_reserves_allow(allocator, place + wanted->count, wanted->count,
-                                           wanted->ceiling, false)) {
+        if (!find_place_drained(allocator, wanted, &place) ||
+            !reserves_allow(allocator, wanted, place)) {
             return false;
         }
         enum page_status status =

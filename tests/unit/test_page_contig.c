@@ -195,6 +195,46 @@ static void a_whole_section_and_more(void **state) {
     assert_int_equal(report.kind, SECTION_WHOLE);
 }
 
+// Frames in this CPU's stack are free: more than a block can hold does not have to go around them.
+static void what_the_stack_keeps_is_free(void **state) {
+    (void)state;
+    pfn_t frame;
+    assert_int_equal(page_alloc(&world.pages, 0, PAGE_ANYWHERE, PAGE_OWNER_TEST, &frame), PAGE_OK);
+    page_free(&world.pages, frame, 0);
+    assert_int_equal(page_inspect(&world.pages, frame).state, PAGE_STATE_CACHED);
+    // Sections 4, 5 and what the metadata of section 6 leaves of it.
+    uint64_t count = 3 * SECTION_FRAMES - 81;
+    pfn_t all = contig(count, 0, PAGE_ANYWHERE, 0);
+    assert_int_equal(all.value, 4 * SECTION_FRAMES);
+    page_free_contig(&world.pages, all, count);
+    assert_null(page_check(&world.pages));
+}
+
+// A place that begins below 16 MiB or 4 GiB and ends above takes from these reserves as well.
+static void reserves_are_kept_across_their_ends(void **state) {
+    (void)state;
+    static const struct {
+        struct world_range range; // all of it but the allocator's metadata at its end is one run
+        struct page_reserves reserves;
+    } machines[] = {
+        {{2 * MIB, 512 * MIB, EFI_CONVENTIONAL}, {.below_16m = 300}},
+        {{3 * GIB, 5 * GIB, EFI_CONVENTIONAL}, {.below_4g = 300}},
+    };
+    for (size_t i = 0; i < sizeof(machines) / sizeof(machines[0]); i++) {
+        world_create(&world, &machines[i].range, 1);
+        page_set_reserves(&world.pages, &machines[i].reserves);
+        uint64_t count = page_free_count(&world.pages) - 300;
+        pfn_t first;
+        assert_int_equal(page_alloc_contig(&world.pages, count + 1, 0, PAGE_ANYWHERE, 0,
+                                           PAGE_OWNER_DMA, &first, NULL),
+                         PAGE_NO_MEMORY);
+        first = contig(count, 0, PAGE_ANYWHERE, 0);
+        assert_int_equal(paddr_of(first).value, machines[i].range.begin + 300 * PAGE_SIZE);
+        assert_null(page_check(&world.pages));
+        world_destroy(&world);
+    }
+}
+
 static void a_refusal_is_explained(void **state) {
     (void)state;
     struct page_refusal refusal;
@@ -245,6 +285,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(never_refused_wrongly, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_devices_ask_for, set_up_pc, tear_down),
         cmocka_unit_test_setup_teardown(a_whole_section_and_more, set_up_pc, tear_down),
+        cmocka_unit_test_setup_teardown(what_the_stack_keeps_is_free, set_up_pc, tear_down),
+        cmocka_unit_test(reserves_are_kept_across_their_ends),
         cmocka_unit_test_setup_teardown(a_refusal_is_explained, set_up_pc, tear_down),
         cmocka_unit_test_setup_teardown(impossible_requests, set_up_pc, tear_down),
     };
