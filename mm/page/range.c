@@ -4,8 +4,9 @@
 //
 // Prepare, then commit: metadata that a section will need is made first; then every section of the
 // range is locked and the whole range is checked; only then does anything change. One such change
-// runs at a time (allocator->ranges), so what is prepared stays: an ABSENT section stays absent,
-// and a WHOLE one can only be split or taken by an allocation.
+// runs at a time (allocator->ranges), so nobody else makes anything of an ABSENT or a reserved
+// section. But a section that is free as a whole, or was split to be prepared, can be taken by an
+// allocation and given back in between, and then it has no metadata: it is prepared once more.
 #include "internal.h"
 #include "watch.h"
 
@@ -53,7 +54,8 @@ static void put_locked(struct page_allocator *allocator, pfn_t begin, pfn_t end)
     page_update_hint(allocator, index);
 }
 
-// The tail of a larger block goes back. It is one of at most 2 MiB, so its section is SPLIT.
+// The tail of a larger block goes back, if there is one: an empty one may begin in the next section.
+// The block is one of at most 2 MiB, so its section is SPLIT.
 bool page_take_metadata(struct page_allocator *allocator, uint32_t pages, pfn_t *first) {
     unsigned order = pages == 1 ? 0 : 32u - (unsigned)__builtin_clz(pages - 1);
     enum page_status status =
@@ -64,7 +66,9 @@ bool page_take_metadata(struct page_allocator *allocator, uint32_t pages, pfn_t 
     pfn_t tail = pfn(first->value + pages), end = pfn(first->value + (UINT64_C(1) << order));
     unsigned long flags = page_lock_range(allocator, *first, end);
     mark_storage(allocator, *first, pages, STATE_METADATA);
-    put_locked(allocator, tail, end);
+    if (tail.value < end.value) {
+        put_locked(allocator, tail, end);
+    }
     allocator->cpus[port_cpu()].owned_pages[PAGE_OWNER_KERNEL] -= INT64_C(1) << order;
     page_unlock_range(allocator, *first, end, flags);
     return true;
@@ -76,27 +80,6 @@ void page_return_metadata(struct page_allocator *allocator, pfn_t first, uint32_
     mark_storage(allocator, first, pages, STATE_NONE);
     put_locked(allocator, first, end);
     page_unlock_range(allocator, first, end, flags);
-}
-
-// Makes a section SPLIT that has no metadata, in storage from elsewhere. False when it has changed
-// meanwhile.
-static bool open_elsewhere(struct page_allocator *allocator, uint64_t index, pfn_t storage) {
-    struct section *section = &allocator->sections[index];
-    void *memory = port_direct_map(paddr_of(storage));
-    unsigned long flags = lock_acquire(&section->lock);
-    enum section_kind kind = section->kind;
-    if (kind != SECTION_SPLIT) {
-        uint8_t fill = kind == SECTION_WHOLE   ? STATE_NONE
-                       : kind == SECTION_TAKEN ? section->taken_state
-                                               : STATE_UNMANAGED;
-        section_open(section, memory, SECTION_FRAMES, fill);
-        if (kind == SECTION_WHOLE) {
-            section_put_range(section, 0, SECTION_FRAMES);
-        }
-        page_update_hint(allocator, index);
-    }
-    lock_release(&section->lock, flags);
-    return kind != SECTION_SPLIT;
 }
 
 // What a section needs before a part of it can change.
@@ -118,6 +101,29 @@ static enum need need_of(struct section *section, struct piece piece, enum chang
     return changes && !piece_is_whole(piece) ? NEED_METADATA : NEED_NOTHING;
 }
 
+// Makes a section SPLIT in storage from elsewhere. False when it has changed meanwhile, so that it
+// needs none.
+static bool open_elsewhere(struct page_allocator *allocator, uint64_t index, struct piece piece,
+                           enum change change, pfn_t storage) {
+    struct section *section = &allocator->sections[index];
+    void *memory = port_direct_map(paddr_of(storage));
+    unsigned long flags = lock_acquire(&section->lock);
+    bool needed = need_of(section, piece, change) != NEED_NOTHING;
+    if (needed) {
+        bool whole = section->kind == SECTION_WHOLE;
+        section_open(section, memory, SECTION_FRAMES,
+                     whole                            ? STATE_NONE
+                     : section->kind == SECTION_TAKEN ? STATE_RESERVED
+                                                      : STATE_UNMANAGED);
+        if (whole) {
+            section_put_range(section, 0, SECTION_FRAMES);
+        }
+        page_update_hint(allocator, index);
+    }
+    lock_release(&section->lock, flags);
+    return needed;
+}
+
 // Makes the metadata that changing this piece will need. False when there is no memory for it.
 static bool prepare(struct page_allocator *allocator, uint64_t index, struct piece piece,
                     enum change change) {
@@ -137,7 +143,7 @@ static bool prepare(struct page_allocator *allocator, uint64_t index, struct pie
     if (page_watch_refuses(allocator) || !page_take_metadata(allocator, pages, &storage)) {
         return false;
     }
-    if (!open_elsewhere(allocator, index, storage)) {
+    if (!open_elsewhere(allocator, index, piece, change, storage)) {
         page_return_metadata(allocator, storage, pages);
     }
     return true;
@@ -235,6 +241,30 @@ static bool prepare_all(struct page_allocator *allocator, pfn_t begin, pfn_t end
     return true;
 }
 
+// Whether the locked range is still as prepare_all left it.
+static bool is_prepared(struct page_allocator *allocator, pfn_t begin, pfn_t end,
+                        enum change change) {
+    for (uint64_t i = begin.value >> SECTION_SHIFT; section_base(i) < end.value; i++) {
+        if (need_of(&allocator->sections[i], piece_of(i, begin, end), change) != NEED_NOTHING) {
+            return false;
+        }
+    }
+    return true;
+}
+
+// Prepares the range, and locks it as it was prepared. False when there is no memory for that.
+static bool prepare_and_lock(struct page_allocator *allocator, pfn_t begin, pfn_t end,
+                             enum change change, unsigned long *flags) {
+    while (prepare_all(allocator, begin, end, change)) {
+        *flags = page_lock_range(allocator, begin, end);
+        if (is_prepared(allocator, begin, end, change)) {
+            return true;
+        }
+        page_unlock_range(allocator, begin, end, *flags);
+    }
+    return false;
+}
+
 // Checks the whole locked range, then changes it. Returns the first frame in the way, or `end`.
 static pfn_t commit(struct page_allocator *allocator, pfn_t begin, pfn_t end, enum change change,
                     enum page_owner owner) {
@@ -258,11 +288,10 @@ static enum page_status change_range(struct page_allocator *allocator, pfn_t beg
     if (begin.value >= end.value || end.value > section_base(allocator->section_count)) {
         return PAGE_BAD_REQUEST;
     }
-    page_drain(allocator); // what this CPU keeps back is free
-    unsigned long flags = lock_acquire(&allocator->ranges);
+    unsigned long flags = lock_acquire(&allocator->ranges), inner;
     enum page_status status = PAGE_NO_MEMORY;
-    if (prepare_all(allocator, begin, end, change)) {
-        unsigned long inner = page_lock_range(allocator, begin, end);
+    page_drain(allocator); // what this CPU keeps back is free; interrupts are off: it stays so
+    if (prepare_and_lock(allocator, begin, end, change, &inner)) {
         pfn_t stop = commit(allocator, begin, end, change, owner);
         if (stop.value == end.value && change == CHANGE_ALLOCATE) {
             int64_t pages = (int64_t)(end.value - begin.value);

@@ -9,12 +9,9 @@
 // Free frames of section 0 below 16 MiB.
 static uint64_t free_below_16m(struct page_allocator *allocator) {
     struct section *section = &allocator->sections[0];
-    uint64_t pages = 0;
-    if (allocator->section_count == 0 || section->kind != SECTION_SPLIT) {
-        return allocator->section_count != 0 && section->kind == SECTION_WHOLE ? FRAMES_16M : 0;
-    }
     unsigned long flags = lock_acquire(&section->lock);
-    for (unsigned order = 0; order < BITMAP_ORDERS; order++) {
+    uint64_t pages = section->kind == SECTION_WHOLE ? FRAMES_16M : 0;
+    for (unsigned order = 0; section->kind == SECTION_SPLIT && order < BITMAP_ORDERS; order++) {
         const uint64_t *words = bitmap_words(section->bitmap, order);
         uint32_t blocks = (uint32_t)FRAMES_16M >> order;
         for (uint32_t i = 0; i * 64 < blocks; i++) {
