@@ -62,6 +62,7 @@ struct object_cache {
     uint32_t size;   // of a slot: the object, rounded up to its alignment
     uint32_t wanted; // the object, as asked for
     uint32_t align;
+    uint32_t lead;              // bytes of a slab before its first object (the option debug)
     uint8_t first_order, order; // of the first slab of a CPU, and of later ones
     bool is_class;              // of kmalloc
     char name[OBJECT_NAME_MAX];
@@ -77,6 +78,7 @@ struct object_cache {
 struct object_options {
     bool zero_on_alloc; // every object is cleared when it is handed out,
     bool zero_on_free;  // or when it is given back; not those with a constructor
+    bool debug;         // red zones, poison, quarantine, call sites (mm/object_debug.h)
     uint64_t seed;      // of the random orders
 };
 
@@ -94,7 +96,9 @@ struct object_heap {
     uint64_t random;
     uint64_t large_pages; // in large objects (kmalloc)
     uint64_t large_count;
-    struct slab *large; // their descriptors
+    struct slab *large;   // their descriptors
+    void **quarantine;    // with the option debug: freed objects,
+    uint64_t quarantined; // and how often one was put there
 };
 
 // Makes a heap over `pages`. False, with nothing taken, when there is no memory for the directory

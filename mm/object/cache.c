@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Object caches: making them, and the calls that everybody makes. cpu.c has what goes on behind.
-#include "internal.h"
+#include "debug.h"
 
 #include <mm/kmalloc.h>
 #include <string.h>
@@ -10,22 +10,43 @@
 // and this large at most.
 #define SLAB_ORDER_MAX 7
 
-static bool order_fits(uint64_t bytes, uint32_t size) {
-    return bytes / size < SLAB_OBJECTS || bytes == SLAB_OBJECTS * size;
+uint64_t slab_fits(const struct object_cache *cache, unsigned order) {
+    uint64_t ends = cache->lead == 0 ? 0 : cache->lead + PAGE_SIZE, bytes = PAGE_SIZE << order;
+    uint64_t fits = bytes < ends ? 0 : (bytes - ends) / cache->size;
+    return fits < SLAB_OBJECTS ? fits : SLAB_OBJECTS;
+}
+
+// Whether all objects that this order has room for are in the slab.
+static bool is_used(const struct object_cache *cache, unsigned order) {
+    return (PAGE_SIZE << order) - slab_fits(cache, order) * cache->size < cache->size;
 }
 
 // The smallest order whose slab has `least` objects and loses at most a sixteenth at its end.
-static uint8_t order_for(uint32_t size, uint64_t least_bytes, uint64_t least_objects) {
+static uint8_t order_for(const struct object_cache *cache, uint64_t least_bytes,
+                         uint64_t least_objects) {
     uint8_t order = 0;
-    while (order < SLAB_ORDER_MAX && order_fits(PAGE_SIZE << (order + 1), size)) {
-        uint64_t bytes = PAGE_SIZE << order, objects = bytes / size;
+    while (order < SLAB_ORDER_MAX && is_used(cache, order + 1)) {
+        uint64_t bytes = PAGE_SIZE << order, objects = slab_fits(cache, order);
         if (objects >= least_objects && bytes >= least_bytes &&
-            (bytes - objects * size) * 16 <= bytes) {
+            (bytes - objects * cache->size) * 16 <= bytes) {
             break;
         }
         order++;
     }
     return order;
+}
+
+static void shape(struct object_cache *cache, size_t size, size_t align) {
+    bool power = size >= 8 && (size & (size - 1)) == 0;
+    cache->align = align != 0 ? (uint32_t)align : power ? (uint32_t)size : 8;
+    cache->align = cache->align < 8 ? 8 : cache->align;
+    cache->wanted = (uint32_t)size;
+    cache->size = (uint32_t)align_up(size, cache->align);
+    cache->first_order = order_for(cache, 0, cache->size <= 4 * KIB ? 4 : 2);
+    cache->order = order_for(cache, SLAB_BYTES, 8);
+    if (cache->heap->options.debug) {
+        object_debug_shape(cache);
+    }
 }
 
 bool object_cache_init(struct object_cache *cache, struct object_heap *heap, const char *name,
@@ -35,15 +56,9 @@ bool object_cache_init(struct object_cache *cache, struct object_heap *heap, con
         return false;
     }
     memset(cache, 0, sizeof(*cache));
-    bool power = size >= 8 && (size & (size - 1)) == 0;
-    cache->align = align != 0 ? (uint32_t)align : power ? (uint32_t)size : 8;
-    cache->align = cache->align < 8 ? 8 : cache->align;
-    cache->wanted = (uint32_t)size;
-    cache->size = (uint32_t)align_up(size, cache->align);
-    cache->first_order = order_for(cache->size, 0, cache->size <= 4 * KIB ? 4 : 2);
-    cache->order = order_for(cache->size, SLAB_BYTES, 8);
     cache->heap = heap;
     cache->directory = heap->directory;
+    shape(cache, size, align);
     cache->construct = construct;
     cache->lock.rank = LOCK_OBJECT_CACHE;
     for (unsigned i = 0; i + 1 < OBJECT_NAME_MAX && name[i] != '\0'; i++) {
@@ -73,7 +88,19 @@ static struct object_cpu *part_here(struct object_cache *cache, unsigned flags) 
     return *place;
 }
 
-void *object_alloc_flags(struct object_cache *cache, unsigned flags) {
+static void prepare(struct object_cache *cache, void *object, unsigned flags, size_t size,
+                    const void *caller) {
+    const struct object_options *options = &cache->heap->options;
+    if (options->debug) {
+        object_debug_alloc(object_find(cache->heap, object), object, size, caller);
+    }
+    if (((flags & OBJECT_ZERO) != 0 || options->zero_on_alloc) && cache->construct == NULL) {
+        memset(object, 0, options->debug ? size : cache->size);
+    }
+}
+
+void *object_alloc_slow(struct object_cache *cache, unsigned flags, size_t size,
+                        const void *caller) {
     struct object_cpu *part = part_here(cache, flags);
     void *object = NULL;
     if (object_gate_enter_any(part)) {
@@ -82,14 +109,34 @@ void *object_alloc_flags(struct object_cache *cache, unsigned flags) {
     } else if (part != object_nobody()) {
         object = object_take_around(part, flags);
     }
-    bool zero = (flags & OBJECT_ZERO) != 0 || cache->heap->options.zero_on_alloc;
-    if (object != NULL && zero && cache->construct == NULL) {
-        memset(object, 0, cache->size);
+    if (object != NULL) {
+        prepare(cache, object, flags, size, caller);
     }
     return object;
 }
 
-void object_free_slow(struct object_heap *heap, struct object_cache *cache, void *object) {
+void *object_alloc_flags(struct object_cache *cache, unsigned flags) {
+    return object_alloc_slow(cache, flags, cache->wanted, OBJECT_CALLER);
+}
+
+void object_return(struct slab *slab, void *object, uint8_t *handed) {
+    struct object_cpu *part = part_here(slab->cache, 0);
+    if (object_gate_enter_any(part)) {
+        object_put(part, object, handed);
+        object_gate_leave_any(part);
+    } else {
+        object_put_around(slab->cache, object, handed);
+    }
+}
+
+// Whether this slab is one of the cache, or of kmalloc's classes when that is NULL.
+static bool is_right(const struct slab *slab, const struct object_cache *cache) {
+    return slab->kind == SLAB_SMALL &&
+           (cache != NULL ? slab->cache == cache : slab->cache->is_class);
+}
+
+void object_free_slow(struct object_heap *heap, struct object_cache *cache, void *object,
+                      const void *caller) {
     if (object == NULL || (cache == NULL && object == KMALLOC_NOTHING)) {
         return;
     }
@@ -99,27 +146,23 @@ void object_free_slow(struct object_heap *heap, struct object_cache *cache, void
         return;
     }
     uint64_t index;
-    bool right =
-        slab->kind == SLAB_SMALL && (cache != NULL ? slab->cache == cache : slab->cache->is_class);
-    if (!right || !slab_index(slab, object, &index) ||
+    if (!is_right(slab, cache) || !slab_index(slab, object, &index) || index >= slab->count ||
         handed_read(&slab->handed[index]) != HANDED_OUT) {
         object_misuse(heap, cache, object);
     }
-    cache = slab->cache;
-    if (heap->options.zero_on_free && cache->construct == NULL) {
-        memset(object, 0, cache->size);
+    if (heap->options.debug) {
+        object_debug_free(slab, object, index, caller);
+        return;
     }
-    struct object_cpu *part = part_here(cache, 0);
-    if (object_gate_enter_any(part)) {
-        object_put(part, object, &slab->handed[index]);
-        object_gate_leave_any(part);
-    } else {
-        object_put_around(cache, object, &slab->handed[index]);
+    if (heap->options.zero_on_free && slab->cache->construct == NULL) {
+        memset(object, 0, slab->cache->size);
     }
+    object_return(slab, object, &slab->handed[index]);
 }
 
 uint64_t object_heap_shrink(struct object_heap *heap) {
     uint64_t pages = 0;
+    object_debug_drain(heap);
     unsigned long irq = lock_acquire(&heap->list);
     for (struct object_cache *cache = heap->caches; cache != NULL; cache = cache->next) {
         struct object_cpu *part = cache->cpus[port_cpu()];
@@ -140,7 +183,7 @@ static void find_leaks(struct object_cache *cache, struct object_leaks *leaks) {
     unsigned long irq = lock_acquire(&cache->lock);
     for (const struct slab *slab = cache->slabs; slab != NULL; slab = slab->list_next) {
         for (unsigned i = 0; i < slab->count; i++) {
-            if (handed_read(&slab->handed[i]) == IN_STOCK) {
+            if (handed_read(&slab->handed[i]) != HANDED_OUT) {
                 continue;
             }
             if (leaks->objects < room) {
@@ -165,6 +208,7 @@ static void forget(struct object_cache *cache) {
 
 bool object_cache_destroy(struct object_cache *cache, struct object_leaks *leaks) {
     struct object_leaks found;
+    object_debug_drain(cache->heap);
     find_leaks(cache, &found);
     if (found.objects != 0) {
         if (leaks != NULL) {

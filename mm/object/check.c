@@ -17,7 +17,7 @@ static const char *check_slab(const struct slab *slab, uint64_t *handed) {
             }
             continue;
         }
-        *handed += slab->handed[i] == HANDED_OUT;
+        *handed += slab->handed[i] != IN_STOCK;
         if (lies && slab->handed[i] != IN_STOCK) {
             return "an object is handed out and in its slab";
         }
@@ -31,7 +31,7 @@ static const char *check_slab(const struct slab *slab, uint64_t *handed) {
 // K4, for one slab.
 static bool is_known(const struct object_heap *heap, const struct slab *slab) {
     for (uint64_t at = 0; at < PAGE_SIZE << slab->order; at += PAGE_SIZE) {
-        if (object_find(heap, slab->base + at) != slab) {
+        if (object_find(heap, slab_block(slab) + at) != slab) {
             return false;
         }
     }

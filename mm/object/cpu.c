@@ -34,7 +34,7 @@ struct object_cpu *object_part_create(struct object_cache *cache, unsigned flags
     if (part == NULL) {
         return NULL;
     }
-    bool slow = heap->options.zero_on_alloc || heap->options.zero_on_free;
+    bool slow = heap->options.zero_on_alloc || heap->options.zero_on_free || heap->options.debug;
     uint64_t fits = MAGAZINE_BYTES / cache->size;
     part->cpu = port_cpu();
     part->open = part->cpu | (cache->is_class ? 0 : OBJECT_NAMED) | (slow ? OBJECT_SLOW : 0);
@@ -180,7 +180,7 @@ void *object_take_around(struct object_cpu *part, unsigned flags) {
 // many. The lock is held.
 static uint64_t unload(struct slab *slab, const struct magazine *magazine, uint64_t from,
                        uint64_t end) {
-    uint64_t base = (uint64_t)slab->base, bytes = PAGE_SIZE << slab->order, at = from;
+    uint64_t block = (uint64_t)slab_block(slab), bytes = PAGE_SIZE << slab->order, at = from;
     do {
         uint64_t index = (uint64_t)(magazine->handed[at] - slab->handed);
         uint64_t bit = UINT64_C(1) << (index & 63), free = slab->free[index / 64];
@@ -189,7 +189,7 @@ static uint64_t unload(struct slab *slab, const struct magazine *magazine, uint6
         }
         slab->free[index / 64] = free | bit;
         at++;
-    } while (at < end && (uint64_t)magazine->objects[at] - base < bytes);
+    } while (at < end && (uint64_t)magazine->objects[at] - block < bytes);
     if (slab->stock == 0) {
         slab_heap_insert(&slab->home->heap, slab);
     }

@@ -8,7 +8,7 @@ void object_cache_statistics(struct object_cache *cache, struct object_statistic
     for (const struct slab *slab = cache->slabs; slab != NULL; slab = slab->list_next) {
         statistics->objects += slab->count;
         for (unsigned i = 0; i < slab->count; i++) {
-            statistics->in_use += handed_read(&slab->handed[i]) != IN_STOCK;
+            statistics->in_use += handed_read(&slab->handed[i]) == HANDED_OUT;
         }
     }
     statistics->slabs = cache->slab_count;
@@ -58,13 +58,13 @@ struct object_info object_inspect(struct object_heap *heap, const void *address)
         .cache = slab->cache->name,
         .object = slab->base + index * slab->cache->size,
         .size = slab->cache->size,
-        .slab = slab->base,
+        .slab = slab_block(slab),
         .slab_bytes = PAGE_SIZE << slab->order,
         .index = (unsigned)index,
         .cpu = slab->home->cpu,
     };
-    info.kind = index >= slab->count                            ? OBJECT_NO_OBJECT
-                : handed_read(&slab->handed[index]) == IN_STOCK ? OBJECT_FREE
-                                                                : OBJECT_IN_USE;
+    info.kind = index >= slab->count                              ? OBJECT_NO_OBJECT
+                : handed_read(&slab->handed[index]) != HANDED_OUT ? OBJECT_FREE
+                                                                  : OBJECT_IN_USE;
     return info;
 }

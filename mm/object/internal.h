@@ -27,8 +27,9 @@
 #define SLAB_OBJECTS UINT64_C(512)
 
 // What the byte of an object says. IN_STOCK: free, in its slab or in a magazine.
-#define IN_STOCK   0
-#define HANDED_OUT 1
+#define IN_STOCK    0
+#define HANDED_OUT  1
+#define QUARANTINED 2 // free, and kept (debug.c)
 
 enum slab_kind { SLAB_NONE, SLAB_SMALL, SLAB_LARGE };
 
@@ -49,6 +50,7 @@ struct slab {
     struct slab *list_next, **list_link; // all slabs of the cache, or all large objects
     uint64_t pages;                      // of a large object
     uint64_t wanted;                     // its bytes, as asked for
+    struct object_trace *traces;         // one for each object (debug.c), or NULL
     uint64_t free[SLAB_WORDS];           // bits: objects in the slab
     uint8_t handed[];                    // a byte for each object, and one that stays 0 behind them
 };
@@ -84,9 +86,17 @@ struct object_cpu {
 extern const struct object_cpu object_closed; // never open
 extern const struct slab slab_none;           // what the directory says of frames without a slab
 
+// The first byte of a slab's frames.
+static inline uint8_t *slab_block(const struct slab *slab) {
+    return slab->base - slab->cache->lead;
+}
+
 static inline struct object_cpu *object_nobody(void) {
     return (struct object_cpu *)&object_closed;
 }
+
+// Who called the function that this stands in; for public functions.
+#define OBJECT_CALLER __builtin_return_address(0)
 
 static inline uint8_t handed_read(const uint8_t *handed) {
     return __atomic_load_n(handed, __ATOMIC_RELAXED);
@@ -212,6 +222,9 @@ void directory_set(struct object_heap *heap, const void *address, uint64_t bytes
 bool object_take_pages(struct object_heap *heap, unsigned order, unsigned flags,
                        enum page_owner owner, pfn_t *first);
 
+// How many objects a slab of this order has.
+uint64_t slab_fits(const struct object_cache *cache, unsigned order);
+
 // slab.c: slabs come and go. No lock is held.
 struct slab *slab_create(struct object_cpu *part, unsigned flags); // NULL without memory
 void slab_release(struct slab *slab);
@@ -236,8 +249,11 @@ void object_part_empty(struct object_cpu *part);
 // Gives the empty slabs of a cache back. Returns how many pages.
 uint64_t object_release_empty(struct object_cache *cache);
 
-// cache.c: what the quick ways cannot do.
-void object_free_slow(struct object_heap *heap, struct object_cache *cache, void *object);
+// cache.c: what the quick ways cannot do. The caller is the public function's.
+void *object_alloc_slow(struct object_cache *cache, unsigned flags, size_t size,
+                        const void *caller);
+void object_free_slow(struct object_heap *heap, struct object_cache *cache, void *object,
+                      const void *caller);
 
 // large.c: objects in pages of their own.
 void *large_alloc(struct object_heap *heap, size_t size, size_t align, unsigned flags);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // kmalloc: a cache for each class, pages beyond them.
 #include "kmalloc.h"
+#include "debug.h"
 
 #include <string.h>
 
@@ -45,14 +46,18 @@ bool kmalloc_init(struct kmalloc *kmalloc, struct page_allocator *pages,
     return true;
 }
 
-void *kmalloc_alloc_flags(struct kmalloc *kmalloc, size_t size, unsigned flags) {
+void *kmalloc_alloc_slow(struct kmalloc *kmalloc, size_t size, unsigned flags, const void *caller) {
     if (size == 0) {
         return KMALLOC_NOTHING;
     }
     if (size > KMALLOC_CLASS_MAX || (flags & (OBJECT_BELOW_4G | OBJECT_BELOW_16M)) != 0) {
         return large_alloc(&kmalloc->heap, size, 0, flags);
     }
-    return object_alloc_flags(&kmalloc->classes[kmalloc_class_for(size)], flags);
+    return object_alloc_slow(&kmalloc->classes[kmalloc_class_for(size)], flags, size, caller);
+}
+
+void *kmalloc_alloc_flags(struct kmalloc *kmalloc, size_t size, unsigned flags) {
+    return kmalloc_alloc_slow(kmalloc, size, flags, OBJECT_CALLER);
 }
 
 void *kmalloc_alloc_aligned(struct kmalloc *kmalloc, size_t size, size_t align, unsigned flags) {
@@ -71,7 +76,7 @@ void *kmalloc_alloc_aligned(struct kmalloc *kmalloc, size_t size, size_t align, 
     while (size_of_class(class) % align != 0) {
         class ++;
     }
-    return object_alloc_flags(&kmalloc->classes[class], flags);
+    return object_alloc_slow(&kmalloc->classes[class], flags, size, OBJECT_CALLER);
 }
 
 void *kmalloc_alloc_array(struct kmalloc *kmalloc, size_t count, size_t size, unsigned flags) {
@@ -79,7 +84,7 @@ void *kmalloc_alloc_array(struct kmalloc *kmalloc, size_t count, size_t size, un
     if (__builtin_mul_overflow(count, size, &bytes)) {
         return NULL;
     }
-    return kmalloc_alloc(kmalloc, bytes, flags | OBJECT_ZERO);
+    return kmalloc_alloc_slow(kmalloc, bytes, flags | OBJECT_ZERO, OBJECT_CALLER);
 }
 
 size_t kmalloc_class_size(const struct kmalloc *kmalloc, size_t size) {
@@ -100,25 +105,25 @@ size_t kmalloc_size(struct kmalloc *kmalloc, const void *memory) {
         return slab->pages * PAGE_SIZE;
     }
     if (slab->kind != SLAB_SMALL || !slab->cache->is_class || !slab_index(slab, memory, &index) ||
-        handed_read(&slab->handed[index]) != HANDED_OUT) {
+        index >= slab->count || handed_read(&slab->handed[index]) != HANDED_OUT) {
         object_misuse(&kmalloc->heap, NULL, memory);
     }
-    return slab->cache->size;
+    return slab->traces != NULL ? slab->traces[index].size : slab->cache->size;
 }
 
 void *kmalloc_realloc(struct kmalloc *kmalloc, void *memory, size_t size, unsigned flags) {
     if (memory == NULL || memory == KMALLOC_NOTHING) {
-        return kmalloc_alloc(kmalloc, size, flags);
+        return kmalloc_alloc_slow(kmalloc, size, flags, OBJECT_CALLER);
     }
     size_t old = kmalloc_size(kmalloc, memory);
     if (size == 0) {
-        kmalloc_free(kmalloc, memory);
+        object_free_slow(&kmalloc->heap, NULL, memory, OBJECT_CALLER);
         return KMALLOC_NOTHING;
     }
-    if (old == kmalloc_class_size(kmalloc, size)) {
+    if (old == kmalloc_class_size(kmalloc, size) && !kmalloc->heap.options.debug) {
         return memory;
     }
-    void *moved = kmalloc_alloc(kmalloc, size, flags & ~(unsigned)OBJECT_ZERO);
+    void *moved = kmalloc_alloc_slow(kmalloc, size, flags & ~(unsigned)OBJECT_ZERO, OBJECT_CALLER);
     if (moved == NULL) {
         return NULL;
     }
@@ -126,15 +131,24 @@ void *kmalloc_realloc(struct kmalloc *kmalloc, void *memory, size_t size, unsign
     if ((flags & OBJECT_ZERO) != 0 && size > old) {
         memset((uint8_t *)moved + old, 0, size - old);
     }
-    kmalloc_free(kmalloc, memory);
+    object_free_slow(&kmalloc->heap, NULL, memory, OBJECT_CALLER);
     return moved;
+}
+
+// What an allocation of `size` bytes has, when there are `there`.
+static size_t size_for(const struct kmalloc *kmalloc, size_t size, const struct slab *slab) {
+    return slab->kind == SLAB_LARGE ? align_up(size, PAGE_SIZE)
+           : slab->traces != NULL   ? size
+                                    : kmalloc_class_size(kmalloc, size);
 }
 
 void kmalloc_free_sized(struct kmalloc *kmalloc, void *memory, size_t size) {
     size_t there = kmalloc_size(kmalloc, memory);
-    if (memory != NULL && there != kmalloc_class_size(kmalloc, size)) {
-        port_panic("kmalloc_free_sized: 0x%lx: freed as %lu bytes, which takes %lu, but it has %lu",
-                   (uint64_t)memory, size, kmalloc_class_size(kmalloc, size), there);
+    size_t expected = size_for(kmalloc, size, object_find(&kmalloc->heap, memory));
+    if (memory != NULL && there != expected) {
+        port_panic("kmalloc_free_sized: 0x%lx: wrong size: freed as %lu bytes, which takes %lu, "
+                   "but it has %lu",
+                   (uint64_t)memory, size, expected, there);
     }
-    kmalloc_free(kmalloc, memory);
+    object_free_slow(&kmalloc->heap, NULL, memory, OBJECT_CALLER);
 }

@@ -6,6 +6,9 @@
 
 #include <mm/kmalloc.h>
 
+// kmalloc.c: 0 bytes, more than the largest class, flags, an empty magazine.
+void *kmalloc_alloc_slow(struct kmalloc *kmalloc, size_t size, unsigned flags, const void *caller);
+
 // The class that serves 1 … 65,536 bytes: eight of 8 bytes each, then four to a doubling.
 static inline unsigned kmalloc_class_for(size_t size) {
     uint64_t last = size - 1;

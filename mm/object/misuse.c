@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What is wrong with an address that was given back: looked at from all sides, then the end.
-#include "internal.h"
+#include "debug.h"
+
+#include <mm/report.h>
 
 static const char *call(const struct object_cache *cache) {
     return cache != NULL ? "object_free" : "kmalloc_free";
@@ -49,12 +51,21 @@ _Noreturn void object_misuse(struct object_heap *heap, const struct object_cache
     uint64_t index;
     bool begins = slab_index(slab, address, &index);
     const struct object_cache *owner = slab->cache;
-    unsigned cpu = slab->home->cpu;
-    const char *wrong = index >= slab->count ? "behind the last object"
-                        : !begins            ? "interior"
+    const char *wrong = index >= slab->count                                  ? "no object"
+                        : !begins                                             ? "interior"
                         : (cache != NULL ? owner != cache : !owner->is_class) ? "wrong cache"
                                                                               : "double free";
-    port_panic("%s: 0x%lx, to %s: %s: " PLACE, call(cache), at,
+    struct object_trace trace = object_debug_trace(slab, index);
+    char sites[160] = "";
+    if (trace.allocated_by != 0) {
+        struct text_buffer text;
+        text_buffer_init(&text, sites, sizeof(sites));
+        text_puts(&text.text, ", allocated by ");
+        report_caller(&text.text, trace.allocated_by);
+        text_puts(&text.text, ", freed by ");
+        report_caller(&text.text, trace.freed_by);
+    }
+    port_panic("%s: 0x%lx, to %s: %s: " PLACE "%s", call(cache), at,
                cache != NULL ? cache->name : "kmalloc", wrong, index, slab->count, owner->name,
-               owner->size, (uint64_t)slab->base, cpu);
+               owner->size, (uint64_t)slab_block(slab), slab->home->cpu, sites);
 }

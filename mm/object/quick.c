@@ -15,7 +15,7 @@ void *object_alloc_plain(struct object_cache *cache) {
             return object;
         }
     }
-    return object_alloc_flags(cache, 0);
+    return object_alloc_slow(cache, 0, cache->wanted, OBJECT_CALLER);
 }
 
 void object_free(struct object_cache *cache, void *object) {
@@ -32,7 +32,7 @@ void object_free(struct object_cache *cache, void *object) {
             return;
         }
     }
-    object_free_slow(cache->heap, cache, object);
+    object_free_slow(cache->heap, cache, object, OBJECT_CALLER);
 }
 
 void *kmalloc_alloc_plain(struct kmalloc *kmalloc, size_t size) {
@@ -43,7 +43,7 @@ void *kmalloc_alloc_plain(struct kmalloc *kmalloc, size_t size) {
     } else if (size <= KMALLOC_CLASS_MAX) {
         class = kmalloc_class_for(size);
     } else {
-        return kmalloc_alloc_flags(kmalloc, size, 0);
+        return kmalloc_alloc_slow(kmalloc, size, 0, OBJECT_CALLER);
     }
     struct object_cpu *part = kmalloc->classes[class].cpus[cpu];
     if (object_gate_enter(part, cpu)) {
@@ -53,7 +53,7 @@ void *kmalloc_alloc_plain(struct kmalloc *kmalloc, size_t size) {
             return object;
         }
     }
-    return kmalloc_alloc_flags(kmalloc, size, 0);
+    return kmalloc_alloc_slow(kmalloc, size, 0, OBJECT_CALLER);
 }
 
 void kmalloc_free(struct kmalloc *kmalloc, void *memory) {
@@ -71,5 +71,5 @@ void kmalloc_free(struct kmalloc *kmalloc, void *memory) {
             }
         }
     }
-    object_free_slow(&kmalloc->heap, NULL, memory);
+    object_free_slow(&kmalloc->heap, NULL, memory, OBJECT_CALLER);
 }

@@ -192,6 +192,9 @@ static unsigned regions_order(uint64_t count) {
 }
 
 static void give_directory(struct object_heap *heap) {
+    if (heap->quarantine != NULL) {
+        give_page(heap, heap->quarantine);
+    }
     if (heap->no_frames != NULL) {
         give_page(heap, heap->no_frames);
     }
@@ -216,9 +219,16 @@ bool object_heap_init(struct object_heap *heap, struct page_allocator *pages,
     if (object_take_pages(heap, order, 0, PAGE_OWNER_SLAB, &block)) {
         heap->directory.regions = port_direct_map(paddr_of(block));
     }
-    if (heap->no_frames == NULL || heap->directory.regions == NULL) {
+    if (heap->options.debug) {
+        heap->quarantine = take_page(heap, 0);
+    }
+    if (heap->no_frames == NULL || heap->directory.regions == NULL ||
+        (heap->options.debug && heap->quarantine == NULL)) {
         give_directory(heap);
         return false;
+    }
+    if (heap->quarantine != NULL) {
+        memset(heap->quarantine, 0, PAGE_SIZE);
     }
     fill_page(heap->no_frames, &slab_none);
     for (uint64_t i = 0; i < heap->directory.region_count; i++) {

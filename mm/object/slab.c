@@ -2,7 +2,7 @@
 // Slabs come from the page allocator and go back to it.
 //
 // Prepare, then commit: frames, descriptor and directory are there before anything knows the slab.
-#include "internal.h"
+#include "debug.h"
 
 void slab_list_add(struct slab **list, struct slab *slab) {
     slab->list_next = *list;
@@ -38,27 +38,13 @@ static bool take_block(struct object_cpu *part, unsigned flags, uint8_t *order, 
     return object_take_pages(cache->heap, *order, flags, PAGE_OWNER_SLAB, block);
 }
 
-struct slab *slab_create(struct object_cpu *part, unsigned flags) {
+// Fills in a descriptor that is all zeros.
+static void describe(struct slab *slab, struct object_cpu *part, uint8_t *block, uint8_t order,
+                     uint16_t count) {
     struct object_cache *cache = part->cache;
-    struct object_heap *heap = cache->heap;
-    uint8_t order;
-    pfn_t block;
-    if (!take_block(part, flags, &order, &block)) {
-        return NULL;
-    }
-    uint8_t *base = port_direct_map(paddr_of(block));
-    uint16_t count = (uint16_t)((PAGE_SIZE << order) / cache->size);
-    struct slab *slab = NULL;
-    if (directory_prepare(heap, base, PAGE_SIZE << order, flags)) {
-        slab = record_alloc(heap, sizeof(*slab) + count + 1u, flags);
-    }
-    if (slab == NULL) {
-        page_free(heap->pages, block, order);
-        return NULL;
-    }
-    slab->base = base;
+    slab->base = block + cache->lead;
     slab->reciprocal = slab->limit = UINT64_MAX / cache->size + 1;
-    slab->origin = slab_origin(base, cache->size);
+    slab->origin = slab_origin(slab->base, cache->size);
     slab->cache = cache;
     slab->home = part;
     slab->count = slab->stock = count;
@@ -68,14 +54,45 @@ struct slab *slab_create(struct object_cpu *part, unsigned flags) {
     for (unsigned i = 0; i < count; i += 64) {
         slab->free[i / 64] = UINT64_MAX >> (count - i >= 64 ? 0 : 64 - (count - i));
     }
+}
+
+struct slab *slab_create(struct object_cpu *part, unsigned flags) {
+    struct object_cache *cache = part->cache;
+    struct object_heap *heap = cache->heap;
+    uint8_t order;
+    pfn_t frame;
+    if (!take_block(part, flags, &order, &frame)) {
+        return NULL;
+    }
+    uint8_t *block = port_direct_map(paddr_of(frame));
+    uint16_t count = (uint16_t)slab_fits(cache, order);
+    struct slab *slab = NULL;
+    if (directory_prepare(heap, block, PAGE_SIZE << order, flags)) {
+        slab = record_alloc(heap, sizeof(*slab) + count + 1u, flags);
+    }
+    if (slab != NULL) {
+        describe(slab, part, block, order, count);
+    }
+    if (slab != NULL && heap->options.debug && !object_debug_open(slab, flags)) {
+        record_free(heap, slab);
+        slab = NULL;
+    }
+    if (slab == NULL) {
+        page_free(heap->pages, frame, order);
+        return NULL;
+    }
     construct_all(slab);
-    directory_set(heap, base, PAGE_SIZE << order, slab);
+    directory_set(heap, block, PAGE_SIZE << order, slab);
     return slab;
 }
 
 void slab_release(struct slab *slab) {
     struct object_heap *heap = slab->cache->heap;
-    directory_set(heap, slab->base, PAGE_SIZE << slab->order, &slab_none);
-    page_free(heap->pages, object_frame(slab->base), slab->order);
+    uint8_t *block = slab_block(slab);
+    directory_set(heap, block, PAGE_SIZE << slab->order, &slab_none);
+    if (slab->traces != NULL) {
+        object_debug_close(slab);
+    }
+    page_free(heap->pages, object_frame(block), slab->order);
     record_free(heap, slab);
 }

@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: MIT
 TEST_SOURCES_object := tests/unit/world.c
+TEST_SOURCES_object_defects := tests/unit/world.c
