@@ -167,6 +167,10 @@ bool tables_query(struct page_tables *tables, vaddr_t address, struct paging_ran
 bool tables_next(struct page_tables *tables, vaddr_t begin, uint64_t pages, bool scattered,
                  struct paging_range *range);
 
+// Stores the frame that each page of the range is mapped to, PAGE_NO_FRAME for a hole.
+// O(pages).
+void tables_frames(struct page_tables *tables, vaddr_t begin, uint64_t pages, pfn_t *frames);
+
 // The entries that the CPU would read for `address`, the root's first, as many as there are;
 // returns how many. Takes no lock: for reports about faults.
 unsigned tables_trace(const struct page_tables *tables, vaddr_t address, uint64_t entries[5]);

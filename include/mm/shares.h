@@ -42,6 +42,11 @@ bool shares_add(struct shares *shares, pfn_t frame);
 // O(levels).
 bool shares_drop(struct shares *shares, pfn_t frame);
 
+// The same for many frames, under one lock. shares_add_all: all or none of them. shares_drop_all
+// leaves the frames that have no other user at the beginning of `frames`, and returns how many.
+bool shares_add_all(struct shares *shares, const pfn_t *frames, uint64_t count);
+uint64_t shares_drop_all(struct shares *shares, pfn_t *frames, uint64_t count);
+
 // How many users the frame has, 1 unless it is shared. While the caller is one of them, 1 stays 1;
 // a greater number may become smaller at any time.  O(levels).
 uint32_t shares_users(struct shares *shares, pfn_t frame);

@@ -79,20 +79,38 @@ static bool gather(struct look *look, uint64_t entry, uint64_t page, uint64_t ne
 // many.
 static uint64_t follow(struct look *look, const uint64_t *table, uint64_t page, uint64_t end) {
     unsigned first = level_index(page, 0);
-    uint64_t expected = entry_read(&table[first]), count = 0;
+    uint64_t expected = entry_read(&table[first]), count = 1;
     uint64_t most = end - page < TABLE_ENTRIES - first ? end - page : TABLE_ENTRIES - first;
-    do {
-        count++;
-        expected += PAGE_SIZE;
-    } while (count < most && entry_read(&table[first + count]) == expected);
+    uint64_t step = look->scattered ? 0 : PAGE_SIZE;
+    uint64_t mask = look->scattered ? ~ENTRY_ADDRESS : UINT64_MAX;
+    for (expected = (expected & mask) + step; count < most; count++, expected += step) {
+        if ((entry_read(&table[first + count]) & mask) != expected) {
+            break;
+        }
+    }
     look->range->pages += count - 1;
     return count - 1;
+}
+
+// The first page from `page` on whose entry in `table` is not 0, or `end`.
+static uint64_t skip_absent(const uint64_t *table, unsigned level, uint64_t page, uint64_t end) {
+    unsigned first = level_index(page, level), index = first;
+    while (index < TABLE_ENTRIES && entry_read(&table[index]) == 0) {
+        index++;
+    }
+    if (index != first) {
+        page = align_down(page, level_pages(level)) + (index - first) * level_pages(level);
+    }
+    return page < end ? page : end;
 }
 
 // False when the range has come to its end.
 static bool look_in(struct look *look, const uint64_t *table, unsigned level, uint64_t page,
                     uint64_t end) {
     for (uint64_t next; page < end; page = next) {
+        if (!look->found && (page = skip_absent(table, level, page, end)) == end) {
+            return true;
+        }
         next = part_end(page, end, level);
         uint64_t entry = entry_read(&table[level_index(page, level)]);
         bool goes_on = !look->found;
@@ -120,6 +138,44 @@ bool tables_next(struct page_tables *tables, vaddr_t begin, uint64_t pages, bool
     look_in(&look, root_table(tables), root_level(tables), first, first + pages);
     lock_release(&tables->lock, flags);
     return look.found;
+}
+
+// The frame of one page, in whatever size it is mapped.
+static pfn_t frame_of(struct page_tables *tables, uint64_t page) {
+    struct paging_range found = {.pages = 0};
+    if (!tables_query(tables, vaddr(page << PAGE_SHIFT), &found)) {
+        return PAGE_NO_FRAME;
+    }
+    return pfn(pfn_of(found.to).value + page - (found.begin.value >> PAGE_SHIFT));
+}
+
+// The frames of pages of one level-0 table. False when there is no such table.
+static bool frames_in_table(struct page_tables *tables, uint64_t page, uint64_t count,
+                            pfn_t *frames) {
+    unsigned long flags = lock_acquire(&tables->lock);
+    const uint64_t *above = find_last_table(tables, page);
+    if (above != NULL) {
+        const uint64_t *table = entry_table(entry_read(above)) + level_index(page, 0);
+        for (uint64_t i = 0; i < count; i++) {
+            uint64_t entry = entry_read(&table[i]);
+            frames[i] = entry_is_present(entry) ? pfn((entry & ENTRY_ADDRESS) >> PAGE_SHIFT)
+                                                : PAGE_NO_FRAME;
+        }
+    }
+    lock_release(&tables->lock, flags);
+    return above != NULL;
+}
+
+void tables_frames(struct page_tables *tables, vaddr_t begin, uint64_t pages, pfn_t *frames) {
+    uint64_t first = begin.value >> PAGE_SHIFT, end = first + pages;
+    for (uint64_t page = first, next; page < end; page = next) {
+        next = part_end(page, end, 1);
+        if (!frames_in_table(tables, page, next - page, frames + (page - first))) {
+            for (uint64_t at = page; at < next; at++) {
+                frames[at - first] = frame_of(tables, at);
+            }
+        }
+    }
 }
 
 unsigned tables_trace(const struct page_tables *tables, vaddr_t address, uint64_t entries[5]) {

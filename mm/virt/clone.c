@@ -9,32 +9,33 @@
 
 #include <mm/assert.h>
 
-static bool add_users(struct shares *shares, pfn_t first, uint64_t count) {
-    for (uint64_t i = 0; i < count; i++) {
-        if (!shares_add(shares, pfn(first.value + i))) {
-            while (i-- != 0) {
-                shares_drop(shares, pfn(first.value + i));
-            }
-            return false;
-        }
+// Gives the child the frames of mapped pages, SPACE_BATCH at the most, read-only.
+static bool share_pages(struct space *parent, struct space *child, vaddr_t begin, uint64_t pages,
+                        uint32_t attributes) {
+    pfn_t frames[SPACE_BATCH];
+    tables_frames(&parent->tables, begin, pages, frames);
+    if (!shares_add_all(&child->spaces->shares, frames, pages)) {
+        return false;
     }
+    if (tables_map_frames(&child->tables, begin, pages, frames, attributes) != TABLES_OK) {
+        uint64_t last = shares_drop_all(&child->spaces->shares, frames, pages);
+        ASSERT(last == 0);
+        return false;
+    }
+    child->resident += pages;
     return true;
 }
 
-// Gives the child the frames of a run, read-only.
-static bool share_run(struct space *child, const struct paging_range *run) {
-    struct shares *shares = &child->spaces->shares;
-    uint32_t attributes = (run->attributes & PAGING_EXECUTE) | SPACE_PAGE;
-    if (!add_users(shares, pfn_of(run->to), run->pages)) {
-        return false;
-    }
-    if (tables_map(&child->tables, run->begin, run->pages, run->to, attributes) != TABLES_OK) {
-        for (uint64_t i = 0; i < run->pages; i++) {
-            shares_drop(shares, pfn(pfn_of(run->to).value + i));
+static bool share_run(struct space *parent, struct space *child, struct paging_range run) {
+    uint32_t attributes = (run.attributes & PAGING_EXECUTE) | SPACE_PAGE;
+    while (run.pages != 0) {
+        uint64_t pages = run.pages < SPACE_BATCH ? run.pages : SPACE_BATCH;
+        if (!share_pages(parent, child, run.begin, pages, attributes)) {
+            return false;
         }
-        return false;
+        run.begin.value += pages << PAGE_SHIFT;
+        run.pages -= pages;
     }
-    child->resident += run->pages;
     return true;
 }
 
@@ -49,8 +50,8 @@ static bool copy_region(struct space *parent, struct space *child, const struct 
     uint64_t at = range->begin;
     struct paging_range run;
     while (at < range->end &&
-           tables_next(&parent->tables, vaddr(at), pages_between(at, range->end), false, &run)) {
-        if (!share_run(child, &run)) {
+           tables_next(&parent->tables, vaddr(at), pages_between(at, range->end), true, &run)) {
+        if (!share_run(parent, child, run)) {
             return false;
         }
         at = run.begin.value + (run.pages << PAGE_SHIFT);

@@ -9,6 +9,9 @@
 // for a table.
 #define SPACE_PAGE (PAGING_USER | PAGING_SMALL)
 
+// Frames that are shared, or dropped after one flush, at a time.
+#define SPACE_BATCH 64
+
 struct region {
     struct range range; // its tag: SPACE_ATTRIBUTES
 };

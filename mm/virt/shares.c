@@ -22,10 +22,15 @@ struct path {
     uint64_t *entries[LEVELS_MAX + 1];
     uint16_t *count;  // NULL when an entry is missing
     unsigned missing; // the level of the first that is
+    uint64_t leaf;    // which leaf it is
 };
 
 static void *memory_of(uint64_t entry) {
     return port_direct_map(paddr(entry & ~USED_MASK));
+}
+
+static uint16_t *counts_of(uint64_t entry) {
+    return memory_of(entry);
 }
 
 static void find(struct shares *shares, uint64_t frame, struct path *path) {
@@ -43,7 +48,8 @@ static void find(struct shares *shares, uint64_t frame, struct path *path) {
         unsigned shift = LEAF_BITS + TABLE_BITS * (level - 1);
         entry = (uint64_t *)memory_of(*entry) + ((frame >> shift) & (TABLE_SIZE - 1));
     }
-    path->count = (uint16_t *)memory_of(*entry) + (frame & (LEAF_COUNTS - 1));
+    path->count = counts_of(*entry) + (frame & (LEAF_COUNTS - 1));
+    path->leaf = frame >> LEAF_BITS;
 }
 
 // Takes the frames that are missing on the way, cleared, and links them in; all or none.
@@ -71,13 +77,15 @@ static bool extend(struct shares *shares, uint64_t frame, struct path *path) {
                                        ((frame >> shift) & (TABLE_SIZE - 1));
         }
     }
-    path->count = (uint16_t *)memory_of(*path->entries[0]) + (frame & (LEAF_COUNTS - 1));
+    path->count = counts_of(*path->entries[0]) + (frame & (LEAF_COUNTS - 1));
+    path->leaf = frame >> LEAF_BITS;
     shares->frames += missing + 1;
     return true;
 }
 
-// A count has become 0: what is empty now is given back.
+// A count has become 0: what is empty now is given back. The path is used up.
 static void shrink(struct shares *shares, struct path *path) {
+    path->count = NULL;
     for (unsigned level = 0; level <= shares->levels; level++) {
         uint64_t entry = --*path->entries[level];
         if ((entry & USED_MASK) != 0) {
@@ -98,33 +106,74 @@ void shares_init(struct shares *shares, struct page_allocator *pages, paddr_t me
     ASSERT(shares->levels <= LEVELS_MAX);
 }
 
-bool shares_add(struct shares *shares, pfn_t frame) {
-    struct path path;
-    unsigned long flags = lock_acquire(&shares->lock);
-    find(shares, frame.value, &path);
-    bool done = (path.count != NULL || extend(shares, frame.value, &path)) &&
-                *path.count < SHARES_USERS_MAX - 1;
-    if (done) {
-        bool first = *path.count == 0;
-        *path.entries[0] += first;
-        shares->shared += first;
-        ++*path.count;
+// As find; `path` may be that of another frame, which was not shrunk since.
+static void find_near(struct shares *shares, uint64_t frame, struct path *path) {
+    if (path->count != NULL && path->leaf == frame >> LEAF_BITS) {
+        path->count = counts_of(*path->entries[0]) + (frame & (LEAF_COUNTS - 1));
+    } else {
+        find(shares, frame, path);
     }
-    lock_release(&shares->lock, flags);
-    return done;
 }
 
-bool shares_drop(struct shares *shares, pfn_t frame) {
-    struct path path;
-    unsigned long flags = lock_acquire(&shares->lock);
-    find(shares, frame.value, &path);
-    bool last = path.count == NULL || *path.count == 0;
-    if (!last && --*path.count == 0) {
+static bool add(struct shares *shares, uint64_t frame, struct path *path) {
+    find_near(shares, frame, path);
+    if ((path->count == NULL && !extend(shares, frame, path)) ||
+        *path->count == SHARES_USERS_MAX - 1) {
+        return false;
+    }
+    bool first = *path->count == 0;
+    *path->entries[0] += first;
+    shares->shared += first;
+    ++*path->count;
+    return true;
+}
+
+// True when it was the last user.
+static bool drop(struct shares *shares, uint64_t frame, struct path *path) {
+    find_near(shares, frame, path);
+    if (path->count == NULL || *path->count == 0) {
+        return true;
+    }
+    if (--*path->count == 0) {
         shares->shared--;
-        shrink(shares, &path);
+        shrink(shares, path);
+    }
+    return false;
+}
+
+bool shares_add_all(struct shares *shares, const pfn_t *frames, uint64_t count) {
+    struct path path = {.count = NULL};
+    uint64_t done = 0;
+    unsigned long flags = lock_acquire(&shares->lock);
+    while (done < count && add(shares, frames[done].value, &path)) {
+        done++;
+    }
+    for (uint64_t i = done; done < count && i-- != 0;) {
+        drop(shares, frames[i].value, &path);
+    }
+    lock_release(&shares->lock, flags);
+    return done == count;
+}
+
+uint64_t shares_drop_all(struct shares *shares, pfn_t *frames, uint64_t count) {
+    struct path path = {.count = NULL};
+    uint64_t last = 0;
+    unsigned long flags = lock_acquire(&shares->lock);
+    for (uint64_t i = 0; i < count; i++) {
+        if (shares->root == 0 || drop(shares, frames[i].value, &path)) {
+            frames[last++] = frames[i];
+        }
     }
     lock_release(&shares->lock, flags);
     return last;
+}
+
+bool shares_add(struct shares *shares, pfn_t frame) {
+    return shares_add_all(shares, &frame, 1);
+}
+
+bool shares_drop(struct shares *shares, pfn_t frame) {
+    return shares_drop_all(shares, &frame, 1) == 1;
 }
 
 uint32_t shares_users(struct shares *shares, pfn_t frame) {

@@ -13,8 +13,6 @@
 #include <mm/assert.h>
 #include <string.h>
 
-#define BATCH 64 // frames that are dropped after one flush
-
 const char *space_status_name(enum space_status status) {
     static const char *const names[] = {
         "ok", "no memory", "no room", "bad request", "taken", "not mapped",
@@ -78,13 +76,14 @@ void space_drop_frame(struct space *space, pfn_t frame) {
     }
 }
 
-// Unmaps pages that are all mapped, BATCH at the most.
+// Unmaps pages that are all mapped, SPACE_BATCH at the most.
 static void drop_batch(struct space *space, vaddr_t begin, uint64_t pages) {
-    pfn_t frames[BATCH];
+    pfn_t frames[SPACE_BATCH];
     enum tables_status status = tables_unmap(&space->tables, begin, pages, frames, NULL);
     ASSERT(status == TABLES_OK);
-    for (uint64_t i = 0; i < pages; i++) {
-        space_drop_frame(space, frames[i]);
+    uint64_t last = shares_drop_all(&space->spaces->shares, frames, pages);
+    for (uint64_t i = 0; i < last; i++) {
+        page_free_frame(space->spaces->pages, frames[i]);
     }
     space->resident -= pages;
 }
@@ -95,7 +94,7 @@ void space_drop_pages(struct space *space, uint64_t begin, uint64_t end) {
            tables_next(&space->tables, vaddr(begin), pages_between(begin, end), true, &run)) {
         begin = run.begin.value;
         while (run.pages != 0) {
-            uint64_t pages = run.pages < BATCH ? run.pages : BATCH;
+            uint64_t pages = run.pages < SPACE_BATCH ? run.pages : SPACE_BATCH;
             drop_batch(space, vaddr(begin), pages);
             begin += pages << PAGE_SHIFT;
             run.pages -= pages;
@@ -107,13 +106,13 @@ void space_destroy(struct space *space) {
     struct spaces *spaces = space->spaces;
     ASSERT(__atomic_load_n(&space->tables.space.cpus, __ATOMIC_RELAXED) == 0);
     unsigned long flags = lock_acquire(&space->lock);
-    space_drop_pages(space, spaces->begin.value, spaces->end.value);
-    ASSERT(space->resident == 0);
     struct range *range;
     while ((range = space->regions.root) != NULL) {
+        space_drop_pages(space, range->begin, range->end);
         ranges_remove(&space->regions, range);
         region_free(spaces, region_of(range));
     }
+    ASSERT(space->resident == 0);
     lock_release(&space->lock, flags);
     tables_destroy(&space->tables);
     __atomic_fetch_sub(&spaces->count, 1, __ATOMIC_RELAXED);

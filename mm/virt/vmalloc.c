@@ -15,7 +15,8 @@
 #define LARGE_ORDER 9              // of a 2 MiB page
 #define RUNS        32             // of neighbouring frames that are freed after one flush
 #define MEMORY      (PAGING_WRITE | PAGING_GLOBAL)
-_Static_assert(SMALL_PAGES <= TLB_PAGES && SMALL_PAGES <= SLOTS_MAX, "a small block can wait");
+_Static_assert(SMALL_PAGES <= TLB_PAGES, "a small block can wait");
+_Static_assert(SMALL_PAGES <= SLOTS_MAX, "a small block can be reserved");
 
 #define CALLER __builtin_return_address(0)
 

@@ -21,7 +21,7 @@ static struct shares shares;
 
 static int begin(void **state) {
     (void)state;
-    const struct world_range ranges[] = {{MIB, 4 * MIB, EFI_CONVENTIONAL}};
+    const struct world_range ranges[] = {{MIB, 9 * MIB, EFI_CONVENTIONAL}};
     world_create(&world, ranges, 1);
     return 0;
 }
@@ -79,7 +79,7 @@ static void random_counts(void **state) {
 
 static void running_out_changes_nothing(void **state) {
     (void)state;
-    static pfn_t frames[1024];
+    static pfn_t frames[2100];
     size_t count = 0;
     shares_init(&shares, &world.pages, paddr(UINT64_C(1) << 52));
     while ((frames[count] = page_alloc_frame(&world.pages, PAGE_OWNER_TEST)).value !=
@@ -103,6 +103,48 @@ static void running_out_changes_nothing(void **state) {
     while (count != 0) {
         page_free_frame(&world.pages, frames[--count]);
     }
+}
+
+// Many at a time: all or none are added; the last users are told apart.
+static void many_at_a_time(void **state) {
+    (void)state;
+    static pfn_t frames[3000], all[3000], kept[2100];
+    uint64_t before = page_free_count(&world.pages);
+    size_t count = 0;
+    shares_init(&shares, &world.pages, paddr(64 * GIB));
+    for (uint64_t i = 0; i < 3000; i++) {
+        frames[i] = pfn(i * 700);
+    }
+    assert_true(shares_add_all(&shares, frames, 3000));
+    assert_true(shares_add_all(&shares, frames, 1000));
+    assert_null(shares_check(&shares));
+    assert_int_equal(shares.shared, 3000);
+    // Without memory: what would need a leaf fails, and nothing of it stays.
+    while ((kept[count] = page_alloc_frame(&world.pages, PAGE_OWNER_TEST)).value !=
+           PAGE_NO_FRAME.value) {
+        count++;
+    }
+    struct shares as_it_was = shares;
+    frames[2000] = pfn(15000000);
+    assert_false(shares_add_all(&shares, frames, 3000));
+    assert_memory_equal(&as_it_was, &shares, sizeof(shares));
+    assert_int_equal(shares_users(&shares, frames[0]), 3);
+    assert_int_equal(shares_users(&shares, frames[1999]), 2);
+    while (count != 0) {
+        page_free_frame(&world.pages, kept[--count]);
+    }
+    frames[2000] = pfn(2000 * 700);
+    memcpy(all, frames, sizeof(all));
+    assert_int_equal(shares_drop_all(&shares, all, 3000), 0);
+    assert_int_equal(shares.shared, 1000);
+    memcpy(all, frames, sizeof(all));
+    assert_int_equal(shares_drop_all(&shares, all, 3000), 2000);
+    for (uint64_t i = 0; i < 2000; i++) {
+        assert_int_equal(all[i].value, frames[i + 1000].value);
+    }
+    assert_int_equal(shares.shared, 0);
+    assert_int_equal(page_free_count(&world.pages), before);
+    assert_int_equal(shares_drop_all(&shares, frames, 3000), 3000);
 }
 
 static void a_count_has_an_end(void **state) {
@@ -184,6 +226,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(random_counts, begin, end),
         cmocka_unit_test_setup_teardown(running_out_changes_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(many_at_a_time, begin, end),
         cmocka_unit_test_setup_teardown(a_count_has_an_end, begin, end),
         cmocka_unit_test_setup_teardown(damage_is_found, begin, end),
         cmocka_unit_test_setup_teardown(threads_agree_on_the_last, begin, end),

@@ -85,6 +85,32 @@ static void mapped_through_slots(void **state) {
     slots_release(&virt.kernel, page_at(5), 4, entries);
 }
 
+static void frames_of_a_range(void **state) {
+    (void)state;
+    static pfn_t frames[3 * 512];
+    uint64_t *entries;
+    pfn_t frame = pfn(77);
+    assert_int_equal(tables_map(&virt.kernel, page_at(512), 512, paddr(4 * MIB), MEMORY),
+                     TABLES_OK); // one page
+    assert_int_equal(slots_reserve(&virt.kernel, page_at(3), 2, &entries), TABLES_OK);
+    slots_map(entries, page_at(3), 1, &frame, slots_bits(&virt.kernel, page_at(3), MEMORY));
+    assert_int_equal(tables_map_frames(&virt.kernel, page_at(1030), 1, &frame, MEMORY), TABLES_OK);
+    tables_frames(&virt.kernel, page_at(2), 3 * 512, frames);
+    for (uint64_t i = 0; i < 3 * 512; i++) {
+        uint64_t page = i + 2;
+        uint64_t expected = page == 3 || page == 1030    ? 77
+                            : page >= 512 && page < 1024 ? 4 * MIB / PAGE_SIZE + page - 512
+                                                         : PAGE_NO_FRAME.value;
+        assert_int_equal(frames[i].value, expected);
+    }
+    struct tlb_batch batch;
+    tlb_batch_init(&batch, &virt.kernel);
+    slots_unmap(entries, page_at(3), 1, NULL, &batch);
+    tlb_batch_flush(&batch);
+    slots_release(&virt.kernel, page_at(3), 2, entries);
+    assert_int_equal(tables_unmap(&virt.kernel, page_at(0), 2048, NULL, NULL), TABLES_OK);
+}
+
 static void tables_stay(void **state) {
     (void)state;
     uint64_t before = virt_free_count(&virt);
@@ -146,6 +172,7 @@ static void bad_requests_are_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(mapped_through_slots, create, destroy),
+        cmocka_unit_test_setup_teardown(frames_of_a_range, create, destroy),
         cmocka_unit_test_setup_teardown(tables_stay, create, destroy),
         cmocka_unit_test_setup_teardown(others_are_refused, create, destroy),
         cmocka_unit_test_setup_teardown(bad_requests_are_refused, create, destroy),
