@@ -12,6 +12,38 @@
 #define CLONED_PAGES 64
 #define USER         vaddr(UINT64_C(0x40000000))
 
+// In the lower half of the kernel's own tables, where nothing is but a neighbour, so that the upper
+// tables stay. Each unmapping flushes.
+static __attribute__((noinline)) bool map_and_unmap(uint64_t count, unsigned pages,
+                                                    uint32_t attributes) {
+    for (uint64_t i = 0; i < count; i++) {
+        if (tables_map(&strata.tables, USER, pages, paddr(USER.value), attributes) != TABLES_OK) {
+            return false;
+        }
+        tables_unmap(&strata.tables, USER, pages, NULL, NULL);
+    }
+    return true;
+}
+
+static bool map_beside_neighbour(uint64_t count, unsigned pages, uint32_t attributes) {
+    vaddr_t neighbour = vaddr(USER.value + pages * PAGE_SIZE + 4 * MIB);
+    if (tables_map(&strata.tables, neighbour, 1, paddr(0), 0) != TABLES_OK) {
+        return false;
+    }
+    bool done = map_and_unmap(count, pages, attributes);
+    tables_unmap(&strata.tables, neighbour, 1, NULL, NULL);
+    tables_trim(&strata.tables);
+    return done;
+}
+
+static bool run_map(uint64_t count, unsigned pages) {
+    return map_beside_neighbour(count, pages, PAGING_WRITE);
+}
+
+static bool run_map_small(uint64_t count, unsigned pages) {
+    return map_beside_neighbour(count, pages, PAGING_WRITE | PAGING_SMALL);
+}
+
 static __attribute__((noinline)) bool run_vmalloc(uint64_t count, unsigned pages) {
     for (uint64_t i = 0; i < count; i++) {
         void *memory = vmalloc(&strata.vmalloc, pages * PAGE_SIZE);
@@ -114,6 +146,11 @@ static bool run_clone(uint64_t count, unsigned pages) {
 }
 
 const struct bench_operation bench_virt_operations[] = {
+    {"map-1", "map + unmap, a page", run_map, 1},
+    {"map-16", "map + unmap, 16 pages", run_map, 16},
+    {"map-2m", "map + unmap, a page of 2 MiB", run_map, 512},
+    {"map-2m-small", "map + unmap, 2 MiB in pages of 4 KiB", run_map_small, 512},
+    {"map-1g", "map + unmap, 1 GiB", run_map, 1 << 18},
     {"vmalloc-4k", "vmalloc + vfree, 4 KiB", run_vmalloc, 1},
     {"vmalloc-16k", "vmalloc + vfree, 16 KiB", run_vmalloc, 4},
     {"vmalloc-64k", "vmalloc + vfree, 64 KiB", run_vmalloc, 16},
