@@ -44,6 +44,7 @@ struct request {
     uint64_t *entries; // the dictionary's, NULL when the range reaches out of the windows
     bool is_upper;
 };
+static struct request last; // where something was changed last
 
 static uint64_t pick_length(void) {
     switch (pick(100)) {
@@ -55,6 +56,9 @@ static uint64_t pick_length(void) {
     case 3:
     case 4:
         return 1 + pick(600);
+    case 5:
+    case 6:
+        return 512 * (1 + pick(2)) + pick(24); // large pages, and then small ones
     default:
         return 1 + pick(pick(2) == 0 ? 4 : 24);
     }
@@ -269,6 +273,8 @@ static void random_heal(const struct request *request) {
         heal_page(&block, i,
                   dictionary_entry(block.dictionary, frame + i, dictionary_attributes(wanted)));
     }
+    block.pages = 512;
+    last = block;
 }
 
 // Several changes with one flush behind them.
@@ -287,7 +293,9 @@ static void random_batch(struct page_tables *tables) {
 }
 
 static void random_operation(void) {
-    struct request request = pick_request(!with_model);
+    bool again = pick(4) == 0 && last.dictionary != NULL;
+    struct request request = again ? last : pick_request(!with_model);
+    last = request;
     uint64_t what = pick(100);
     if (what < 35) {
         random_map(&request);
@@ -322,17 +330,20 @@ static bool access_page(unsigned cpu, struct dictionary *dictionary, uint64_t pa
     return tlb_model_access(&model, cpu, page, write, &expected);
 }
 
-// Each CPU touches some pages; the lower half is that of what it has loaded.
+// Each CPU touches some pages, half of them where something has just changed; the lower half is
+// that of what it has loaded.
 static bool random_accesses(void) {
     bool sound = true;
     for (unsigned i = 0; i < 4; i++) {
         unsigned cpu = (unsigned)pick(TLB_CPUS);
-        struct request request = pick_request(false);
+        bool again = pick(2) == 0 && last.dictionary != NULL;
+        struct request request = again ? last : pick_request(false);
         if (request.entries == NULL ||
             (!request.is_upper && request.tables != model.cpus[cpu].loaded)) {
             continue;
         }
         sound = sound && access_page(cpu, request.dictionary, request.page) &&
+                access_page(cpu, request.dictionary, request.page + request.pages - 1) &&
                 access_page(cpu, request.dictionary, request.page + pick(request.pages));
     }
     if (pick(20) == 0) {
@@ -402,6 +413,7 @@ static void create_tables(struct paging_format format) {
 static void create_world(bool has_all) {
     const struct world_range ranges[] = {{MIB, 64 * MIB, EFI_CONVENTIONAL}};
     world_create(&world, ranges, 1);
+    last.dictionary = NULL;
     create_tables(pick_format(has_all));
     if (with_model) {
         tlb_model_start(&model, &world.pages, &kernel);

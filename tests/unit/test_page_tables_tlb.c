@@ -99,6 +99,18 @@ static void nothing_stale_is_left(void **state) {
         assert_true(both_see(KERNEL_PAGE, UINT64_MAX, 0));
         assert_true(both_see(last, UINT64_MAX, 0));
     }
+    // A large page and small ones behind it, and before it.
+    for (uint64_t first = 512 - 3; first <= 512; first += 3) {
+        map(first, 515, first);
+        for (uint64_t page = first; page < first + 515; page++) {
+            assert_true(both_see(KERNEL_PAGE + page, page, DATA));
+        }
+        unmap(first, 515, NULL);
+        assert_false(flushes[flush_count - 1].everything);
+        for (uint64_t page = first; page < first + 515; page++) {
+            assert_true(both_see(KERNEL_PAGE + page, UINT64_MAX, 0));
+        }
+    }
     // A part of a 1 GiB page.
     map(0, 1 << 18, 1 << 18);
     assert_true(both_see(KERNEL_PAGE + 1000, (1 << 18) + 1000, DATA));
