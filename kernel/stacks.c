@@ -22,20 +22,21 @@ bool stacks_readable(const struct kernel *kernel, uint64_t address) {
     return false;
 }
 
-void stacks_explain(struct text *out, const struct kernel *kernel, uint64_t pointer) {
+bool stacks_explain(struct text *out, const struct kernel *kernel, uint64_t pointer) {
     struct stack_range ranges[STACKS_MAX];
     size_t count = stacks_list(kernel, ranges);
     for (size_t i = 0; i < count; i++) {
         if (pointer > ranges[i].begin && pointer <= ranges[i].end) {
             text_printf(out, "stack: rsp is in the %s stack, %lu of %lu bytes used\n", names[i],
                         ranges[i].end - pointer, ranges[i].end - ranges[i].begin);
-            return;
+            return false;
         }
         if (pointer <= ranges[i].begin && ranges[i].begin - pointer < PAGE_SIZE) {
             text_printf(out, "stack: the %s stack overflowed: rsp is %lu bytes below it\n",
                         names[i], ranges[i].begin - pointer);
-            return;
+            return true;
         }
     }
     text_puts(out, "stack: rsp is in no stack\n");
+    return false;
 }

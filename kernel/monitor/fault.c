@@ -39,6 +39,60 @@ static void fault_data_execute(void) {
     came_back = data();
 }
 
+// Deeper and deeper, to a depth that no stack has; what is added after the call keeps it from
+// becoming a jump.
+static unsigned fall(const volatile unsigned *above) {
+    volatile unsigned here[64];
+    here[0] = *above + 1;
+    return here[0] == UINT32_MAX ? 0 : fall(here) + here[0];
+}
+
+static void fault_stack_overflow(void) {
+    volatile unsigned top = 0;
+    came_back = (int)fall(&top);
+}
+
+static void fault_guard(void) {
+    volatile uint8_t *memory = vmalloc(&strata.vmalloc, 3 * PAGE_SIZE);
+    if (memory != NULL) {
+        memory[3 * PAGE_SIZE] = 1;
+    }
+}
+
+// Makes a page of user memory, loads its address space, and calls `touch` with it.
+static void with_user_memory(void (*touch)(uint64_t address)) {
+    const uint64_t address = UINT64_C(0x600000);
+    static struct space space;
+    if (space_create(&strata.spaces, &space) == SPACE_OK &&
+        space_map_at(&space, vaddr(address), 1, PAGING_EXECUTE) == SPACE_OK &&
+        space_populate(&space, vaddr(address), 1) == SPACE_FAULT_RESOLVED) {
+        space_switch(&strata.spaces, &space);
+        touch(address);
+        space_switch(&strata.spaces, NULL);
+        space_destroy(&space);
+    }
+}
+
+static void read_it(uint64_t address) {
+    (void)*(volatile const uint8_t *)address;
+}
+
+static void execute_it(uint64_t address) {
+    static const uint8_t returns = 0xc3; // RET
+    if (space_write(strata.spaces.current[0], vaddr(address), &returns, 1) ==
+        SPACE_FAULT_RESOLVED) {
+        came_back = ((int (*)(void))address)();
+    }
+}
+
+static void fault_user_access(void) {
+    with_user_memory(read_it);
+}
+
+static void fault_user_execute(void) {
+    with_user_memory(execute_it);
+}
+
 static void fault_not_canonical(void) {
     (void)*(volatile const uint8_t *)NOT_CANONICAL;
 }
@@ -78,6 +132,10 @@ static const struct {
     {"text-write", "writes to the kernel's own code", fault_text_write},
     {"rodata-write", "writes to the kernel's constants", fault_rodata_write},
     {"data-execute", "calls a place in the kernel's data", fault_data_execute},
+    {"stack-overflow", "calls itself for ever", fault_stack_overflow},
+    {"guard", "writes behind memory from vmalloc", fault_guard},
+    {"user-access", "reads user memory from the kernel", fault_user_access},
+    {"user-execute", "calls user memory from the kernel", fault_user_execute},
     {"non-canonical", "reads an address that is not canonical", fault_not_canonical},
     {"segment", "loads a segment that does not exist", fault_segment},
     {"double", "loses its stack: a double fault", fault_double},
@@ -96,10 +154,12 @@ void fault_command(struct text *out, size_t count, char **arguments) {
         if (strcmp(kinds[i].name, arguments[0]) == 0) {
             text_printf(out, "going wrong: %s\n", kinds[i].what);
             kinds[i].run();
+            text_puts(out, "nothing has stopped it\n");
+            return;
         }
     }
     text_puts(out, "fault goes wrong on purpose, and the kernel stops; the ways are\n");
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        text_printf(out, "  %-14s %s\n", kinds[i].name, kinds[i].what);
+        text_printf(out, "  %-15s %s\n", kinds[i].name, kinds[i].what);
     }
 }

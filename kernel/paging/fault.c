@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Explaining addresses that went wrong. Nothing here may fault: it reads what the converted map
 // calls RAM, and nothing else.
+#include <mm/report.h>
 #include <monitor/whatis.h>
 #include <paging/fault.h>
 #include <x86/cpu.h>
+#include <x86/trap.h>
 
 struct walker paging_walker(const struct kernel *kernel) {
     return (struct walker){
@@ -111,6 +113,65 @@ static void describe_neighbours(struct text *out, struct kernel *kernel,
     }
 }
 
+static struct vm_window *window_of(struct kernel *kernel, enum layout_area area) {
+    switch (area) {
+    case LAYOUT_AREA_VMALLOC:
+        return &kernel->vmalloc;
+    case LAYOUT_AREA_MMIO:
+        return &kernel->mmio;
+    case LAYOUT_AREA_STACKS:
+        return &kernel->stacks;
+    default:
+        return NULL;
+    }
+}
+
+static void describe_block(struct text *out, const struct vm_block_info *block) {
+    text_printf(out, "%s%s [0x%lx, 0x%lx), asked for by ", block->freed ? "freed " : "",
+                vm_kind_name(block->kind), block->begin.value, block->end.value);
+    report_caller(out, block->caller);
+    text_puts(out, "\n");
+}
+
+void fault_explain_block(struct text *out, struct kernel *kernel, vaddr_t address) {
+    struct vm_window *window = window_of(kernel, layout_find(&kernel->layout, address));
+    struct vm_view view;
+    if (!kernel->own_tables || window == NULL || !vm_window_look(window, address, &view)) {
+        return;
+    }
+    if (view.is_block) {
+        text_puts(out, "block: ");
+        describe_block(out, &view.block);
+        return;
+    }
+    if (view.has_below) {
+        uint64_t distance = address.value - view.below.end.value;
+        text_printf(out, "block: 0x%lx bytes behind%s ", distance,
+                    distance < PAGE_SIZE ? ", in the guard of" : "");
+        describe_block(out, &view.below);
+    }
+    if (view.has_above) {
+        uint64_t distance = view.above.begin.value - address.value;
+        text_printf(out, "block: 0x%lx bytes before%s ", distance,
+                    distance <= PAGE_SIZE ? ", in the guard of" : "");
+        describe_block(out, &view.above);
+    }
+}
+
+void fault_explain_access(struct text *out, struct kernel *kernel, uint64_t error,
+                          vaddr_t address) {
+    struct walker walker = paging_walker(kernel);
+    struct walk walk;
+    fault_explain_address(out, kernel, address);
+    walk_address(&walk, &walker, address);
+    if (walk.end == WALK_MAPPED && (walk.permissions & WALK_BY_USER) != 0 &&
+        (error & (TRAP_ERROR_PRESENT | TRAP_ERROR_USER)) == TRAP_ERROR_PRESENT) {
+        text_puts(out, (error & TRAP_ERROR_FETCH) != 0
+                           ? "it is user memory, which the kernel must not execute (SMEP)\n"
+                           : "it is user memory, which the kernel must not touch (SMAP)\n");
+    }
+}
+
 void fault_explain_address(struct text *out, struct kernel *kernel, vaddr_t address) {
     struct walker walker = paging_walker(kernel);
     struct walk walk;
@@ -129,4 +190,5 @@ void fault_explain_address(struct text *out, struct kernel *kernel, vaddr_t addr
         }
         describe_neighbours(out, kernel, &walker, address.value);
     }
+    fault_explain_block(out, kernel, address);
 }

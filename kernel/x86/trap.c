@@ -56,11 +56,13 @@ static void explain(struct text *out, const struct trap_frame *frame, uint64_t f
         return;
     }
     if (frame->vector == TRAP_PAGE_FAULT) {
-        fault_explain_address(out, &strata, vaddr(fault_address));
+        fault_explain_access(out, &strata, frame->error, vaddr(fault_address));
     } else if (frame->vector == TRAP_PROTECTION || frame->vector == TRAP_STACK) {
         name_suspects(out, frame);
     } else if (frame->vector == TRAP_DOUBLE_FAULT) {
-        stacks_explain(out, &strata, frame->rsp);
+        if (stacks_explain(out, &strata, frame->rsp)) {
+            fault_explain_address(out, &strata, vaddr(fault_address));
+        }
     }
 }
 
