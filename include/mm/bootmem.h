@@ -14,6 +14,9 @@ struct bootmem {
     bool closed;
 };
 
+// An open boot allocator over `map`, which stays the caller's and has to outlive it; what is carved
+// changes the map's regions from now on. Nothing is carved yet. Cannot fail.  O(1). One CPU, at
+// boot: neither this nor what follows has locks.
 void bootmem_init(struct bootmem *boot, struct memmap *map);
 
 // Carves `bytes`, rounded up to whole pages, from the smallest usable piece that has room, at its
@@ -25,5 +28,6 @@ void bootmem_init(struct bootmem *boot, struct memmap *map);
 bool bootmem_alloc(struct bootmem *boot, uint64_t bytes, uint64_t align, enum memory_class class,
                    paddr_t *out);
 
-// No more: the page allocator owns what is left.
+// No more: the page allocator owns what is left, and a call of bootmem_alloc panics from now on.
+// O(1).
 void bootmem_close(struct bootmem *boot);

@@ -273,8 +273,10 @@ struct page_census {
     uint64_t free_pages, cached_pages, reserved_pages, bad_pages, metadata_pages;
     uint64_t owned_pages[PAGE_OWNER_COUNT_];
 };
-void page_census(struct page_allocator *allocator,
-                 struct page_census *census); // O(frames of split sections)
+// Fills in `*census`, in pages; what it held is overwritten. Cannot fail, changes nothing. Each
+// section is locked while it is counted, with interrupts off: other CPUs may go on, and then the
+// sum is of no one moment. Not from an interrupt.  O(frames of split sections + sections).
+void page_census(struct page_allocator *allocator, struct page_census *census);
 
 // NULL, or the sentence that does not hold. Walks everything.  O(frames of split sections).
 const char *page_check(struct page_allocator *allocator);

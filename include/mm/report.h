@@ -4,8 +4,13 @@
 // code.
 //
 // Records are one JSON object a line. Field names are stable: one may be added, none is renamed.
-// Numbers that may exceed
-// 2^53 are strings, "0x…".
+// Numbers that may exceed 2^53 are strings, "0x…".
+//
+// All of it only looks. Nothing fails: what a sink cannot take is the sink's to count (struct
+// text_buffer). The costs named are of gathering; printing costs what the sink costs, and is most
+// of it. Context: whoever may use the sink, one at a time; not from an interrupt, for the sink may
+// be in use. Where a page allocator is read, other CPUs may go on: each section is locked while it
+// is looked at, so each line is true of its moment, and sums of several need a quiet machine.
 #pragma once
 
 #include <mm/cache.h>
@@ -22,17 +27,29 @@ const char *efi_type_name(uint32_t type);
 // "UC|WC|WT|WB|RUNTIME" into `buffer` (at least 96 bytes); returns `buffer`.
 char *efi_attribute_names(uint64_t attributes, char *buffer);
 
-// Text. Each starts with a heading line and ends with a newline.
+// Text for people: a heading line, then the lines; sizes are bytes with a unit, addresses
+// half-open ranges of bytes.
+
+// Each descriptor in the firmware's order, as Linux prints it with efi=debug.  O(descriptors).
 void report_efi_map(struct text *out, const struct efi_map *map);
+// Each region, in address order, and the sum of each class.  O(regions).
 void report_regions(struct text *out, const struct memmap *map);
+// Each finding in the order in which they were made, and what was done about it; how many did not
+// fit.  O(findings).
 void report_findings(struct text *out, const struct memmap *map);
+// Free blocks of each section by order; whole sections beside one another are one line. Then what
+// is free in all, in the CPUs' stacks too, what the metadata takes, and the reserves. Columns are
+// as wide as the widest number.  O(bitmap words of split sections + sections), twice.
 void report_buddy(struct text *out, struct page_allocator *allocator);
+// Each account that has something, in KiB and as a share of RAM; the line `unaccounted N` (bytes,
+// has to be 0); a counter that disagrees with what was counted, as MISMATCH.  O(accounts).
 void report_ledger(struct text *out, const struct ledger *ledger);
 // Object caches that have, or had, a slab.
 void report_slabs(struct text *out, struct object_heap *heap);
 
 // Words for the middle of a line: what a frame is ("allocated, in a block of order 3 at 0x12000,
-// owner dma"), what an address is to the object caches, and, in whole sentences, why a request for contiguous frames was refused.
+// owner dma"), what an address is to the object caches, and, in whole sentences, why a request for
+// contiguous frames was refused.
 void report_frame(struct text *out, const struct page_info *info);
 void report_object(struct text *out, const struct object_info *info);
 void report_refusal(struct text *out, const struct page_refusal *refusal);
@@ -49,18 +66,19 @@ void report_trace(struct text *out, const struct page_watch *watch);
 // A window of kernel addresses: what is in use, a line each, and what waits or is kept for later.
 void report_window(struct text *out, const char *name, struct vm_window *window);
 
-// Records.
+// Records for programs, the same costs. Each is one line, here broken to fit:
 //   {"record":"efi","index":0,"type":7,"name":"Conventional","start":"0x…","pages":159,
-//    "attributes":"0x…"}   (one line)
+//    "attributes":"0x…"}
 //   {"record":"region","start":"0x…","end":"0x…","class":"usable"}
 //   {"record":"finding","kind":"overlap","severity":"warning","text":"…"}
-//   {"record":"section","index":0,"start":"0x…","state":"split","free":[…19 counts, order 0 to
-//   18…]}
+//   {"record":"section","index":0,"start":"0x…","state":"split",
+//    "free":[…19 counts of free blocks, order 0 to 18…]}
 //   {"record":"slab","class":"64","object_size":64,"slabs":1,"objects":64,"in_use":3,
-//    "slabs_most":1,"bytes":"0x…"}   (one line), and for what is beside the slabs
+//    "slabs_most":1,"bytes":"0x…"}, and for what is beside the slabs
 //   {"record":"slab-heap","large":0,"large_bytes":"0x…","overhead":"0x…"}
-//   {"record":"ledger","account":"free","bytes":"0x…"}   … and the accounts "total", "unaccounted",
-//   "left-by-firmware", "not-ram", "described", "strata-itself"
+//   {"record":"ledger","account":"free","bytes":"0x…"}
+//      and the accounts "total", "unaccounted", "left-by-firmware", "not-ram", "described",
+//      "strata-itself"
 void record_efi_map(struct text *out, const struct efi_map *map);
 void record_regions(struct text *out, const struct memmap *map);
 void record_findings(struct text *out, const struct memmap *map);
@@ -87,7 +105,7 @@ void record_frames(struct text *out, struct page_allocator *allocator);
 //   {"record":"trace-section","index":1,"state":"taken","as":"allocated","owner":"dma"}
 //   {"record":"trace-run","start":"0x…","blocks":12,"state":"allocated","order":0,"owner":"slab"}
 //   {"record":"trace-event","sequence":1,"operation":"alloc","status":"ok","start":"0x…","pages":8,
-//    "order":3,"owner":"slab","ceiling":"0x…","cpu":0,"caller":"function+0x1c"}   (one line)
+//    "order":3,"owner":"slab","ceiling":"0x…","cpu":0,"caller":"function+0x1c"}
 //   {"record":"trace-end","events":14}
 // All events have `start` and `pages`: what was given out, or what the call is about; beside them
 // alloc has `order`, `owner`, `ceiling` and `"atomic":true`, free `order` and `owner`, contig

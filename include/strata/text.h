@@ -61,4 +61,7 @@ struct text_buffer {
     size_t capacity, length, dropped;
 };
 
+// An empty sink over `bytes`, of `capacity` bytes, at least 1; they stay the caller's and have to
+// outlive it. `bytes[0]` becomes NUL. Cannot fail.  O(1). Any context; a buffer has one user at a
+// time.
 void text_buffer_init(struct text_buffer *buffer, char *bytes, size_t capacity);

@@ -13,23 +13,88 @@ static bool same_looks(const struct section_report *a, const struct section_repo
     return a->kind == b->kind && a->kind != SECTION_SPLIT;
 }
 
-static void print_run(struct text *out, const struct section_run *run) {
-    const struct section_report *report = &run->first;
-    if (report->kind == SECTION_ABSENT) {
-        return;
+// How wide the columns are, at least what an ordinary machine needs.
+struct columns {
+    unsigned address; // hexadecimal digits
+    unsigned pages, blocks;
+};
+
+static unsigned digits(uint64_t value, unsigned base) {
+    unsigned count = 1;
+    while (value >= base) {
+        value /= base;
+        count++;
     }
-    text_printf(out, "  [0x%010lx, 0x%010lx)  %-6s %9lu ", report->begin.value,
-                report->begin.value + run->count * GIB, section_kind_name(report->kind),
+    return count;
+}
+
+static void widen(unsigned *column, unsigned wanted) {
+    *column = wanted > *column ? wanted : *column;
+}
+
+static void measure_run(void *context, const struct section_run *run) {
+    struct columns *columns = context;
+    const struct section_report *report = &run->first;
+    widen(&columns->address, digits(report->begin.value + run->count * GIB, 16));
+    widen(&columns->pages, digits(report->free_pages * run->count, 10));
+    for (unsigned order = 0; order < PAGE_ORDER_COUNT; order++) {
+        widen(&columns->blocks, digits(report->free_blocks[order] * run->count, 10));
+    }
+}
+
+struct printing {
+    struct text *out;
+    struct columns columns;
+};
+
+static void print_run(void *context, const struct section_run *run) {
+    const struct printing *printing = context;
+    const struct columns *columns = &printing->columns;
+    const struct section_report *report = &run->first;
+    text_printf(printing->out, "  [0x%0*lx, 0x%0*lx)  %-6s %*lu ", (int)columns->address,
+                report->begin.value, (int)columns->address, report->begin.value + run->count * GIB,
+                section_kind_name(report->kind), (int)columns->pages,
                 report->free_pages * run->count);
     for (unsigned order = 0; order < PAGE_ORDER_COUNT; order++) {
         uint64_t blocks = report->free_blocks[order] * run->count;
         if (blocks == 0) {
-            text_puts(out, "   .");
+            text_printf(printing->out, " %*s", (int)columns->blocks, ".");
         } else {
-            text_printf(out, " %3lu", blocks);
+            text_printf(printing->out, " %*lu", (int)columns->blocks, blocks);
         }
     }
+    text_puts(printing->out, "\n");
+}
+
+static void print_heading(struct text *out, const struct columns *columns) {
+    text_printf(out,
+                "buddy: free blocks by order (0: 4 KiB, 9: 2 MiB, 18: 1 GiB)\n"
+                "  %-*s  %-6s %*s ",
+                (int)(2 * columns->address + 8), "section", "kind", (int)columns->pages,
+                "free pages");
+    for (unsigned order = 0; order < PAGE_ORDER_COUNT; order++) {
+        text_printf(out, " %*u", (int)columns->blocks, order);
+    }
     text_puts(out, "\n");
+}
+
+static void each_run(struct page_allocator *allocator,
+                     void (*visit)(void *context, const struct section_run *run), void *context) {
+    struct section_run run = {.count = 0};
+    for (uint64_t i = 0; i <= allocator->section_count; i++) {
+        struct section_report report = {.kind = SECTION_ABSENT};
+        if (i < allocator->section_count) {
+            page_section_report(allocator, i, &report);
+            if (run.count != 0 && same_looks(&run.first, &report)) {
+                run.count++;
+                continue;
+            }
+        }
+        if (run.count != 0 && run.first.kind != SECTION_ABSENT) {
+            visit(context, &run);
+        }
+        run = (struct section_run){report, 1};
+    }
 }
 
 static void report_reserves(struct text *out, struct page_allocator *allocator) {
@@ -62,28 +127,11 @@ static void report_totals(struct text *out, struct page_allocator *allocator) {
 }
 
 void report_buddy(struct text *out, struct page_allocator *allocator) {
-    text_puts(out, "buddy: free blocks by order (0: 4 KiB, 9: 2 MiB, 18: 1 GiB)\n"
-                   "  section                         kind   free pages");
-    for (unsigned order = 0; order < PAGE_ORDER_COUNT; order++) {
-        text_printf(out, " %3u", order);
-    }
-    text_puts(out, "\n");
-    struct section_run run = {.count = 0};
-    for (uint64_t i = 0; i < allocator->section_count; i++) {
-        struct section_report report;
-        page_section_report(allocator, i, &report);
-        if (run.count != 0 && same_looks(&run.first, &report)) {
-            run.count++;
-            continue;
-        }
-        if (run.count != 0) {
-            print_run(out, &run);
-        }
-        run = (struct section_run){report, 1};
-    }
-    if (run.count != 0) {
-        print_run(out, &run);
-    }
+    struct printing printing = {out,
+                                {.address = 10, .pages = sizeof("free pages") - 1, .blocks = 3}};
+    each_run(allocator, measure_run, &printing.columns);
+    print_heading(out, &printing.columns);
+    each_run(allocator, print_run, &printing);
     report_totals(out, allocator);
     report_reserves(out, allocator);
 }

@@ -4,6 +4,7 @@ tests/unit/test_map_reading.c.)"""
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -180,3 +181,26 @@ def test_a_full_disk_is_noticed(arguments):
                                 check=False)
     assert result.returncode == 3
     assert result.stderr.startswith("strata-map: the output could not be written") and result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", [
+    "7 0x100000 65280 0xf\n",
+    "7 0x100000 65280 0xf\n7 0x10000000000 268435456 0xf\n",                # a TiB, from 1 TiB on
+    "7 0x100000 65280 0xf\n7 0x40000000 10737418240 0xf\n",                # 40 TiB
+    "".join(f"7 {0x10000000 + i * 0x2000:#x} 1 0xf\n" for i in range(12000)) + "7 0x100000 8192 0xf\n",
+], ids=["small", "1T", "40T", "holes"])
+def test_the_columns_of_the_buddy_stand_under_one_another(text):
+    said = run(text=text).stdout
+    table = said[said.index("\nbuddy:"):].splitlines()[2:]
+    table = table[:next(i for i, line in enumerate(table) if line.startswith("  free: "))]
+    assert len(table) >= 2 and len(set(map(len, table))) == 1, "\n".join(table)
+    ends = [[match.end() for match in re.finditer(r"\S+", line)][-20:] for line in table]  # pages and 19 orders
+    assert all(end == ends[0] for end in ends), "\n".join(table)
+
+
+def test_more_than_can_be_simulated_is_said():
+    result = run(text="7 0x100000 65280 0xf\n7 0x400000000000 65536 0xf\n")
+    assert result.returncode == 1
+    assert "regions: " in result.stdout
+    assert "no page allocator: RAM ends at 0x400010000000, and only 64 TiB can be simulated" in result.stdout
+    assert "64 TiB" in run("--help").stdout

@@ -55,6 +55,9 @@ static const char help[] =
     "With --html, records of a whole boot (dump json) are shown as they are, slabs and phases "
     "too.\n"
     "\n"
+    "The page allocator is brought up over simulated memory, up to 64 TiB; of a machine with "
+    "more,\n"
+    "map, regions and findings are printed, and that it is so.\n"
     "Exit status: 0; 1 when a check fails or no page allocator can be built; 2 for wrong input; 3\n"
     "when the output cannot be written.\n";
 
