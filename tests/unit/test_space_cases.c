@@ -183,6 +183,55 @@ static void clones_part_when_they_write(void **state) {
     }
 }
 
+// The other one lets go of a frame between the decision to copy it and the end of that.
+static pfn_t let_go_of;
+
+static void let_go(const struct tlb_flush *flush) {
+    (void)flush;
+    if (let_go_of.value != 0) {
+        assert_false(shares_drop(&spaces.shares, let_go_of));
+        let_go_of = pfn(0);
+    }
+}
+
+static void the_last_user_frees_the_frame(void **state) {
+    (void)state;
+    uint64_t before = virt_free_count(&virt);
+    assert_int_equal(space_create(&spaces, &parent), SPACE_OK);
+    assert_int_equal(space_map_at(&parent, page_at(0), 1, PAGING_WRITE), SPACE_OK);
+    assert_int_equal(space_fault(&parent, page_at(0), 0), SPACE_FAULT_RESOLVED);
+    assert_int_equal(space_protect(&parent, page_at(0), 1, 0), SPACE_OK);
+    assert_int_equal(space_protect(&parent, page_at(0), 1, PAGING_WRITE), SPACE_OK);
+    pfn_t frame = pfn(frame_at(&parent, 0));
+    assert_true(shares_add(&spaces.shares, frame));
+    let_go_of = frame;
+    spaces.shares.lock.rank = LOCK_RANGES; // another CPU does it: not while this one has the tables
+    host_tlb_flush = let_go;
+    assert_int_equal(space_fault(&parent, page_at(0), SPACE_WRITES), SPACE_FAULT_RESOLVED);
+    host_tlb_flush = NULL;
+    assert_int_not_equal(frame_at(&parent, 0), frame.value);
+    space_destroy(&parent);
+    spaces_trim(&spaces);
+    assert_int_equal(virt_free_count(&virt), before);
+}
+
+// Pages of two regions that look the same to a walk.
+static void a_run_across_regions(void **state) {
+    (void)state;
+    assert_int_equal(space_create(&spaces, &parent), SPACE_OK);
+    assert_int_equal(space_map_at(&parent, page_at(0), 1, PAGING_WRITE), SPACE_OK);
+    assert_int_equal(space_map_at(&parent, page_at(1), 2, 0), SPACE_OK);
+    for (uint64_t page = 3; page-- != 0;) { // the first one asks for tables too
+        assert_int_equal(space_fault(&parent, page_at(page), 0), SPACE_FAULT_RESOLVED);
+    }
+    assert_int_equal(frame_at(&parent, 0) + 1, frame_at(&parent, 1));
+    assert_int_equal(space_clone(&parent, &child), SPACE_OK);
+    assert_null(space_check(&child));
+    assert_null(space_check(&parent));
+    space_destroy(&parent);
+    space_destroy(&child);
+}
+
 static void regions_split_and_join(void **state) {
     (void)state;
     struct space_region region;
@@ -497,6 +546,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_program_sees_zeros, create, destroy),
         cmocka_unit_test_setup_teardown(the_kernel_copies_across_pages, create, destroy),
         cmocka_unit_test_setup_teardown(clones_part_when_they_write, create, destroy),
+        cmocka_unit_test_setup_teardown(the_last_user_frees_the_frame, create, destroy),
+        cmocka_unit_test_setup_teardown(a_run_across_regions, create, destroy),
         cmocka_unit_test_setup_teardown(regions_split_and_join, create, destroy),
         cmocka_unit_test_setup_teardown(bad_requests_are_refused, create, destroy),
         cmocka_unit_test_setup_teardown(every_failure_changes_nothing, create, destroy),

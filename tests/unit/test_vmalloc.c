@@ -396,6 +396,7 @@ static void every_failure_changes_nothing(void **state) {
     failures_of(17, VM_ALLOCATED);
     failures_of(100, VM_ALLOCATED);
     failures_of(512, VM_ALLOCATED);
+    failures_of(520, VM_ALLOCATED); // a tail that needs a table
     failures_of(1300, VM_ALLOCATED);
     failures_of(4, VM_STACK);
     assert_true(failures_of(1, VM_MAPPED) > 2);
@@ -527,6 +528,9 @@ static void damage_is_found(void **state) {
     slots_unmap(entries, vaddr(at), 1, &frame, &batch);
     assert_string_equal(vm_window_check(&window), "a page of a block in use is not mapped");
     slots_map(entries, vaddr(at), 1, &frame, window.memory_bits);
+    window.ranges.count++;
+    assert_string_equal(vm_window_check(&window), "there are not as many ranges as are counted");
+    window.ranges.count--;
     window.ready_count++;
     assert_string_equal(vm_window_check(&window),
                         "there are not as many blocks waiting or ready as are counted");
