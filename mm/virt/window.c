@@ -65,17 +65,6 @@ static struct vm_block *take_ready(struct vm_window *window, uint64_t pages) {
     return block;
 }
 
-static bool find_place(struct vm_window *window, struct vm_block *block, uint64_t pages,
-                       uint64_t align) {
-    vaddr_t begin = vaddr(window->ranges.begin);
-    if (ranges_alloc(&window->ranges, &block->range, pages << PAGE_SHIFT, align, begin)) {
-        return true;
-    }
-    vm_settle(window);
-    drop_ready(window);
-    return ranges_alloc(&window->ranges, &block->range, pages << PAGE_SHIFT, align, begin);
-}
-
 // Reserves the entries of a small block. One that lies in two tables does without.
 static bool reserve(struct vm_window *window, struct vm_block *block, uint64_t pages) {
     enum tables_status status = TABLES_BAD_REQUEST;
@@ -86,19 +75,31 @@ static bool reserve(struct vm_window *window, struct vm_block *block, uint64_t p
 }
 
 // At the lowest place that has room.
-static __attribute__((noinline)) struct vm_block *place(struct vm_window *window, uint64_t pages,
-                                                        uint64_t align) {
+static struct vm_block *place(struct vm_window *window, uint64_t pages, uint64_t align) {
     struct vm_block *block = nodes_alloc(&window->nodes);
     if (block == NULL) {
         return NULL;
     }
-    if (!find_place(window, block, pages, align)) {
+    if (!ranges_alloc(&window->ranges, &block->range, pages << PAGE_SHIFT, align,
+                      vaddr(window->ranges.begin))) {
         nodes_free(&window->nodes, block);
         return NULL;
     }
     if (!reserve(window, block, pages)) {
         drop(window, block);
         return NULL;
+    }
+    return block;
+}
+
+// What waits and what is kept may be what is missing.
+static __attribute__((noinline)) struct vm_block *place_or_trim(struct vm_window *window,
+                                                                uint64_t pages, uint64_t align) {
+    struct vm_block *block = place(window, pages, align);
+    if (block == NULL && (window->waiting_count != 0 || window->ready_count != 0)) {
+        vm_settle(window);
+        drop_ready(window);
+        block = place(window, pages, align);
     }
     return block;
 }
@@ -114,7 +115,7 @@ struct vm_block *vm_take(struct vm_window *window, uint64_t pages, uint64_t alig
         block = take_ready(window, pages);
     }
     if (block == NULL) {
-        block = place(window, pages, align);
+        block = place_or_trim(window, pages, align);
     }
     if (block != NULL) {
         block->range.tag = VM_IN_USE;
