@@ -44,6 +44,7 @@ struct kernel {
     void *screen; // the framebuffer, write-combining; NULL: none
     struct spaces spaces;
     uint64_t stray_interrupts;
+    void (*timer)(void); // called by the timer's interrupts, or NULL
     struct efi_map firmware_map;
     struct memmap map;
     struct page_allocator pages;

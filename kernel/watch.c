@@ -27,7 +27,7 @@ static void detach_when_idle(struct kernel *kernel) {
 
 void watch_begin(struct kernel *kernel) {
     const struct boot_options *options = &kernel->info->options;
-    if (options->debug_owner != 0 && !watch_callers(kernel)) {
+    if ((options->debug & BOOT_DEBUG_OWNER) != 0 && !watch_callers(kernel)) {
         port_log(PORT_WARNING, "debug=owner: no memory to keep callers in");
     }
     if (options->fail != BOOT_FAIL_NEVER && options->fail < BOOT_FAIL_COUNT_) {

@@ -23,7 +23,16 @@ struct option {
 static const struct choice on_off[] = {{"off", 0}, {"on", 1}, {NULL, 0}};
 static const struct choice acpi_choices[] = {{"reclaim", 0}, {"keep", 1}, {NULL, 0}};
 static const struct choice special_choices[] = {{"keep", 0}, {"use", 1}, {NULL, 0}};
-static const struct choice debug_choices[] = {{"off", 0}, {"owner", 1}, {NULL, 0}};
+static const struct choice debug_choices[] = {{"off", 0},
+                                              {"owner", BOOT_DEBUG_OWNER},
+                                              {"slab", BOOT_DEBUG_SLAB},
+                                              {"owner,slab", BOOT_DEBUG_OWNER | BOOT_DEBUG_SLAB},
+                                              {NULL, 0}};
+static const struct choice init_choices[] = {{"off", 0},
+                                             {"alloc", BOOT_CLEAR_ALLOC},
+                                             {"free", BOOT_CLEAR_FREE},
+                                             {"alloc,free", BOOT_CLEAR_ALLOC | BOOT_CLEAR_FREE},
+                                             {NULL, 0}};
 static const struct choice exit_choices[] = {{"halt", 0}, {"qemu", 1}, {NULL, 0}};
 static const struct choice runtime_choices[] = {{"identity", BOOT_RUNTIME_IDENTITY},
                                                 {"virtual", BOOT_RUNTIME_VIRTUAL},
@@ -62,9 +71,13 @@ static const struct option table[] = {
     {.help = {"memtest", "0 to 1000", "passes of a test over all free memory at boot (0)"},
      .most = 1000,
      .field = FIELD(boot.memtest_passes)},
-    {.help = {"debug", "off|owner", "owner: keeps who allocated each page, for leaks (off)"},
+    {.help = {"debug", "off|owner|slab|owner,slab",
+              "owner: keeps who allocated each page; slab: guards objects (off)"},
      .choices = debug_choices,
-     .field = FIELD(boot.debug_owner)},
+     .field = FIELD(boot.debug)},
+    {.help = {"init", "off|alloc|free|alloc,free", "when objects are cleared (off)"},
+     .choices = init_choices,
+     .field = FIELD(boot.clear)},
     {.help = {"fail", "nth:N|every:N|random:N[:SEED]|off",
               "requests for memory that are made to fail (off)"},
      .parse = fail_apply},

@@ -71,6 +71,7 @@ struct object_cache {
     uint32_t slab_count, slab_peak;
     uint32_t empty_slabs; // of these, with all objects in them
     uint64_t bytes;       // of all slabs
+    uint64_t around;      // calls that found their CPU's part in use
     struct object_cache *next;
 };
 
@@ -190,6 +191,12 @@ struct object_info {
 
 // Looks an address up.  O(1), for the inside of large objects O(orders).
 struct object_info object_inspect(struct object_heap *heap, const void *address);
+
+// Why giving an address back to a cache (NULL: to kmalloc) would be refused: "double free",
+// "interior", "wrong cache", "no object" (behind the last of a slab) or "foreign"; NULL when it
+// would not.  O(1), for the inside of large objects O(large objects).
+const char *object_refusal(struct object_heap *heap, const struct object_cache *cache,
+                           const void *address);
 
 // NULL, or the sentence that does not hold. Nobody else may use the heap meanwhile.
 // O(slabs + frames of slabs).

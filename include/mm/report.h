@@ -16,6 +16,7 @@
 #include <mm/cache.h>
 #include <mm/ledger.h>
 #include <mm/memmap.h>
+#include <mm/object_debug.h>
 #include <mm/page.h>
 #include <mm/vmalloc.h>
 #include <mm/watch.h>
@@ -46,6 +47,9 @@ void report_buddy(struct text *out, struct page_allocator *allocator);
 void report_ledger(struct text *out, const struct ledger *ledger);
 // Object caches that have, or had, a slab.
 void report_slabs(struct text *out, struct object_heap *heap);
+// What object_debug_find and object_sites have found.
+void report_defect(struct text *out, const struct object_defect *defect);
+void report_object_sites(struct text *out, const struct object_site *sites, size_t count);
 
 // Words for the middle of a line: what a frame is ("allocated, in a block of order 3 at 0x12000,
 // owner dma"), what an address is to the object caches, and, in whole sentences, why a request for

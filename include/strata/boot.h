@@ -82,6 +82,16 @@ enum boot_runtime {
 
 enum boot_log_level { BOOT_LOG_ERROR, BOOT_LOG_WARNING, BOOT_LOG_INFO, BOOT_LOG_DEBUG };
 
+enum {
+    BOOT_DEBUG_OWNER = 1, // who allocated each page is kept
+    BOOT_DEBUG_SLAB = 2,  // red zones, poison and call sites of objects
+};
+
+enum {
+    BOOT_CLEAR_ALLOC = 1, // objects are cleared when they are handed out,
+    BOOT_CLEAR_FREE = 2,  // and when they are given back
+};
+
 // What the person asked for, already parsed by the loader; `text` is what they wrote, for showing.
 // The table in efi/options/options.c has the name, the values and a line of help for each.
 struct boot_options {
@@ -93,12 +103,12 @@ struct boot_options {
     uint32_t exit_on_panic; // 1: a panic ends QEMU through its isa-debug-exit device at port 0xf4
     uint32_t badram_count;
     uint32_t memtest_passes; // over all free memory, before it is given out; 0 for none
-    uint32_t debug_owner;    // 1: who allocated each page is kept
+    uint32_t debug;          // BOOT_DEBUG_… bits
     uint32_t fail;           // enum boot_failing
     uint32_t runtime;        // enum boot_runtime
-    uint32_t padding;
-    uint64_t fail_n;    // at least 1 when requests are made to fail
-    uint64_t fail_seed; // of BOOT_FAIL_RANDOM; 0: the kernel chooses
+    uint32_t clear;          // BOOT_CLEAR_… bits
+    uint64_t fail_n;         // at least 1 when requests are made to fail
+    uint64_t fail_seed;      // of BOOT_FAIL_RANDOM; 0: the kernel chooses
     // What ordinary requests leave free, in bytes, whole pages; or BOOT_RESERVE_DEFAULT.
     uint64_t reserve_below_16m, reserve_below_4g, reserve_atomic;
     struct boot_badram badram[BOOT_BADRAM_MAX];

@@ -40,7 +40,15 @@ static void options(struct text *out, size_t count, char **arguments) {
         text_printf(out, "  [0x%lx, 0x%lx)\n", given->badram[i].begin.value,
                     given->badram[i].end.value);
     }
-    text_printf(out, "who allocated is kept: %s\n", given->debug_owner != 0 ? "yes" : "no");
+    text_printf(out, "who allocated is kept: %s\n",
+                (given->debug & BOOT_DEBUG_OWNER) != 0 ? "yes" : "no");
+    text_printf(out, "objects are guarded: %s\n",
+                (given->debug & BOOT_DEBUG_SLAB) != 0 ? "yes" : "no");
+    text_printf(out, "objects are cleared:%s%s\n",
+                (given->clear & BOOT_CLEAR_ALLOC) != 0 ? " when handed out" : "",
+                given->clear == 0                       ? " no"
+                : (given->clear & BOOT_CLEAR_FREE) != 0 ? " when given back"
+                                                        : "");
     text_printf(out, "requests made to fail: %s",
                 page_failing_name((enum page_failing)given->fail));
     text_printf(out, given->fail != BOOT_FAIL_NEVER ? ", n %lu\n" : "\n", given->fail_n);

@@ -6,6 +6,7 @@
 #include <kmalloc.h>
 #include <mm/report.h>
 #include <monitor/monitor.h>
+#include <monitor/selftest.h>
 #include <string.h>
 
 #define BY_HAND 64
@@ -79,6 +80,30 @@ static void kfree_by_hand(struct text *out, size_t count, char **arguments) {
     text_printf(out, "freed 0x%lx\n", (uint64_t)memory);
 }
 
+static void object_leaks(struct text *out, size_t count, char **arguments) {
+    (void)count, (void)arguments;
+    static struct object_site sites[64];
+    if (!strata.kmalloc.heap.options.debug) {
+        text_puts(out, "who allocated an object is kept with the boot option debug=slab\n");
+        return;
+    }
+    size_t found = object_sites(&strata.kmalloc.heap, sites, sizeof(sites) / sizeof(sites[0]));
+    report_object_sites(out, sites, found);
+    text_printf(out, "%lu places have allocated what is in use\n", found);
+}
+
+static void defects(struct text *out, size_t count, char **arguments) {
+    (void)count, (void)arguments;
+    struct object_defect defect;
+    if (!strata.kmalloc.heap.options.debug) {
+        text_puts(out, "objects are guarded with the boot option debug=slab\n");
+    } else if (object_debug_find(&strata.kmalloc.heap, &defect)) {
+        report_defect(out, &defect);
+    } else {
+        text_puts(out, "every red zone and every freed object is as it has to be\n");
+    }
+}
+
 static void shrink(struct text *out, size_t count, char **arguments) {
     (void)count, (void)arguments;
     uint64_t pages = object_heap_shrink(&strata.kmalloc.heap);
@@ -89,6 +114,9 @@ const struct monitor_command monitor_object_commands[] = {
     {"slabs", "", "object caches: slabs, objects, memory", 0, 0, slabs},
     {"kalloc", "SIZE [align A]", "takes bytes from kmalloc", 1, 3, kalloc},
     {"kfree", "ADDRESS", "gives them back", 1, 1, kfree_by_hand},
+    {"kleaks", "", "objects in use, by who allocated them", 0, 0, object_leaks},
+    {"defects", "", "red zones and freed objects that were written to", 0, 0, defects},
+    {"selftest", "", "what kmalloc has to catch, provoked", 0, 0, selftest_command},
     {"shrink", "", "gives back what caches keep for later", 0, 0, shrink},
     {0},
 };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // An exception: everything that helps to find its cause, then a stop.
+#include <devices/pit.h>
 #include <mm/port.h>
 #include <paging/fault.h>
 #include <paging/image.h>
@@ -103,6 +104,9 @@ void trap_handle(struct trap_frame *frame) {
     }
     if (frame->vector < TRAP_EXCEPTIONS) {
         report_exception(frame);
+    }
+    if (frame->vector == PIT_VECTOR && pit_interrupt()) {
+        return;
     }
     strata.stray_interrupts++;
     port_log(PORT_WARNING, "interrupt %lu arrived, which nobody expects", frame->vector);

@@ -169,6 +169,7 @@ void *object_take(struct object_cpu *part, unsigned flags) {
 
 void *object_take_around(struct object_cpu *part, unsigned flags) {
     struct magazine one = {.count = 0};
+    __atomic_fetch_add(&part->cache->around, 1, __ATOMIC_RELAXED);
     if (!refill(part, 1, &one, flags)) {
         return NULL;
     }
@@ -243,6 +244,7 @@ void object_put(struct object_cpu *part, void *object, uint8_t *handed) {
 
 void object_put_around(struct object_cache *cache, void *object, uint8_t *handed) {
     struct magazine one = {.count = 1, .objects = {object}, .handed = {handed}};
+    __atomic_fetch_add(&cache->around, 1, __ATOMIC_RELAXED);
     handed_write(handed, IN_STOCK);
     flush(cache, &one, 1);
 }

@@ -36,6 +36,36 @@ static _Noreturn void foreign(struct object_heap *heap, const struct object_cach
 // Where in its slab an address lies, as text for all that is said about it.
 #define PLACE "object %lu of %u of %s, %u bytes each, in the slab at 0x%lx of CPU %u"
 
+// What is wrong with a place in a slab.
+static const char *wrong_in(const struct slab *slab, const struct object_cache *cache,
+                            const void *address, uint64_t *index) {
+    const struct object_cache *owner = slab->cache;
+    bool begins = slab_index(slab, address, index);
+    if (*index >= slab->count) {
+        return "no object";
+    }
+    if (!begins) {
+        return "interior";
+    }
+    if (cache != NULL ? owner != cache : !owner->is_class) {
+        return "wrong cache";
+    }
+    return handed_read(&slab->handed[*index]) == HANDED_OUT ? NULL : "double free";
+}
+
+const char *object_refusal(struct object_heap *heap, const struct object_cache *cache,
+                           const void *address) {
+    const struct slab *slab = object_find(heap, address);
+    uint64_t index;
+    if (slab->kind == SLAB_SMALL) {
+        return wrong_in(slab, cache, address, &index);
+    }
+    if (slab->kind == SLAB_LARGE) {
+        return slab->base != address ? "interior" : cache != NULL ? "wrong cache" : NULL;
+    }
+    return object_inspect(heap, address).kind == OBJECT_LARGE ? "interior" : "foreign";
+}
+
 _Noreturn void object_misuse(struct object_heap *heap, const struct object_cache *cache,
                              const void *address) {
     const struct slab *slab = object_find(heap, address);
@@ -49,12 +79,8 @@ _Noreturn void object_misuse(struct object_heap *heap, const struct object_cache
                    slab->base == address ? "" : " inside", slab->wanted, (uint64_t)slab->base);
     }
     uint64_t index;
-    bool begins = slab_index(slab, address, &index);
+    const char *wrong = wrong_in(slab, cache, address, &index);
     const struct object_cache *owner = slab->cache;
-    const char *wrong = index >= slab->count                                  ? "no object"
-                        : !begins                                             ? "interior"
-                        : (cache != NULL ? owner != cache : !owner->is_class) ? "wrong cache"
-                                                                              : "double free";
     struct object_trace trace = object_debug_trace(slab, index);
     char sites[160] = "";
     if (trace.allocated_by != 0) {
@@ -66,6 +92,7 @@ _Noreturn void object_misuse(struct object_heap *heap, const struct object_cache
         report_caller(&text.text, trace.freed_by);
     }
     port_panic("%s: 0x%lx, to %s: %s: " PLACE "%s", call(cache), at,
-               cache != NULL ? cache->name : "kmalloc", wrong, index, slab->count, owner->name,
-               owner->size, (uint64_t)slab_block(slab), slab->home->cpu, sites);
+               cache != NULL ? cache->name : "kmalloc", wrong != NULL ? wrong : "double free",
+               index, slab->count, owner->name, owner->size, (uint64_t)slab_block(slab),
+               slab->home->cpu, sites);
 }

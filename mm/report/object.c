@@ -77,3 +77,25 @@ void report_object(struct text *out, const struct object_info *info) {
     text_printf(out, "; slab at 0x%lx, %lu bytes, of CPU %u", (uint64_t)info->slab,
                 info->slab_bytes, info->cpu);
 }
+
+void report_defect(struct text *out, const struct object_defect *defect) {
+    text_printf(out,
+                "0x%lx was written to, %s: 0x%02x instead of 0x%02x; object at 0x%lx of %s, %lu "
+                "bytes, %s, allocated by ",
+                (uint64_t)defect->address, defect->what, defect->found, defect->expected,
+                (uint64_t)defect->object, defect->cache, defect->size,
+                defect->in_use ? "in use" : "free");
+    report_caller(out, defect->allocated_by);
+    text_puts(out, ", freed by ");
+    report_caller(out, defect->freed_by);
+    text_puts(out, "\n");
+}
+
+void report_object_sites(struct text *out, const struct object_site *sites, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        text_printf(out, "  %8lu objects %10lu bytes  %-16s ", sites[i].objects, sites[i].bytes,
+                    sites[i].cache);
+        report_caller(out, sites[i].caller);
+        text_puts(out, "\n");
+    }
+}

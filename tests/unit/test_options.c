@@ -12,8 +12,8 @@
 #include <options/options.h>
 
 #define KNOWN                                                                                      \
-    "; known are kaslr acpi record special log exit badram memtest debug fail runtime reserve "    \
-    "kernel run\n"
+    "; known are kaslr acpi record special log exit badram memtest debug init fail runtime "       \
+    "reserve kernel run\n"
 
 struct result {
     struct options options;
@@ -93,8 +93,14 @@ static void every_choice(void **state) {
         {"memtest=7", offsetof(struct boot_options, memtest_passes), 7},
         {"memtest=007", offsetof(struct boot_options, memtest_passes), 7},
         {"memtest=1000", offsetof(struct boot_options, memtest_passes), 1000},
-        {"debug=off", offsetof(struct boot_options, debug_owner), 0},
-        {"debug=owner", offsetof(struct boot_options, debug_owner), 1},
+        {"debug=off", offsetof(struct boot_options, debug), 0},
+        {"debug=owner", offsetof(struct boot_options, debug), BOOT_DEBUG_OWNER},
+        {"debug=slab", offsetof(struct boot_options, debug), BOOT_DEBUG_SLAB},
+        {"debug=owner,slab", offsetof(struct boot_options, debug), 3},
+        {"init=off", offsetof(struct boot_options, clear), 0},
+        {"init=alloc", offsetof(struct boot_options, clear), BOOT_CLEAR_ALLOC},
+        {"init=free", offsetof(struct boot_options, clear), BOOT_CLEAR_FREE},
+        {"init=alloc,free", offsetof(struct boot_options, clear), 3},
         {"fail=off", offsetof(struct boot_options, fail), BOOT_FAIL_NEVER},
         {"fail=nth:3", offsetof(struct boot_options, fail), BOOT_FAIL_NTH},
         {"fail=every:7", offsetof(struct boot_options, fail), BOOT_FAIL_EVERY},
@@ -410,7 +416,7 @@ static void help_names_all(void **state) {
         const struct option_help *help = options_help(count);
         assert_true(strlen(help->name) > 2 && strlen(help->values) > 3 && strlen(help->help) > 10);
     }
-    assert_int_equal(count, 14);
+    assert_int_equal(count, 15);
 }
 
 // Any bytes at all: nothing outside them is read, and what comes out can be shown.

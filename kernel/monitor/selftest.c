@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+// The part of the defect matrix that the running kernel can play: nothing panics here, so what a
+// free would say is asked for (object_refusal), and what was overwritten is looked for
+// (object_debug_find). tests/unit/test_object_defects.c has all of it.
+#include <kmalloc.h>
+#include <mm/object_debug.h>
+#include <monitor/selftest.h>
+#include <string.h>
+
+struct selftest {
+    struct text *out;
+    struct kmalloc *kmalloc;
+    size_t size;     // of the class
+    uint8_t *object; // that is misused
+    uint64_t passed, failed;
+};
+
+static void expect(struct selftest *test, const char *what, bool caught) {
+    test->passed += caught;
+    test->failed += !caught;
+    if (!caught) {
+        text_printf(test->out, "  not caught: %s, %lu bytes\n", what, test->size);
+    }
+}
+
+static void expect_refusal(struct selftest *test, const char *word,
+                           const struct object_cache *cache, const void *address) {
+    const char *refusal = object_refusal(&test->kmalloc->heap, cache, address);
+    expect(test, word, refusal != NULL && strcmp(refusal, word) == 0);
+}
+
+// A byte is changed; a look at everything finds it.
+static void expect_found(struct selftest *test, const char *what, uint8_t *at) {
+    struct object_defect defect = {.address = NULL};
+    *at ^= 0xff;
+    bool found =
+        object_debug_find(&test->kmalloc->heap, &defect) && defect.address == at &&
+        strcmp(defect.cache, object_inspect(&test->kmalloc->heap, test->object).cache) == 0;
+    *at ^= 0xff;
+    expect(test, what, found);
+}
+
+static void misuse_frees(struct selftest *test) {
+    static uint8_t not_ours[64];
+    struct object_heap *heap = &test->kmalloc->heap;
+    const struct object_cache *other = &test->kmalloc->classes[test->size == 8 ? 1 : 0];
+    expect(test, "a good free", object_refusal(heap, NULL, test->object) == NULL);
+    expect_refusal(test, "interior", NULL, test->object + 1);
+    expect_refusal(test, "interior", NULL, test->object + test->size - 1);
+    expect_refusal(test, "wrong cache", other, test->object);
+    expect_refusal(test, "foreign", NULL, not_ours);
+    expect_refusal(test, "foreign", NULL, &heap);
+    expect(test, "wrapping size", kmalloc_alloc(test->kmalloc, SIZE_MAX - test->size, 0) == NULL);
+}
+
+static void misuse_memory(struct selftest *test) {
+    size_t size = test->size;
+    expect_found(test, "+1", test->object + size);
+    expect_found(test, "+8", test->object + size + 7);
+    expect_found(test, "-1", test->object - 1);
+    expect_found(test, "-8", test->object - 8);
+    expect_found(test, "+page", test->object + size - 1 + PAGE_SIZE);
+    expect_found(test, "-page", test->object - PAGE_SIZE);
+}
+
+static void misuse_freed(struct selftest *test, bool debug) {
+    kmalloc_free(test->kmalloc, test->object);
+    expect_refusal(test, "double free", NULL, test->object);
+    if (debug) {
+        bool poison = true;
+        for (size_t i = 0; i < test->size; i++) {
+            poison = poison && test->object[i] == OBJECT_POISON;
+        }
+        expect(test, "read after free", poison);
+        expect_found(test, "write after free", test->object);
+        expect_found(test, "write after free, last byte", test->object + test->size - 1);
+    }
+}
+
+static void test_classes(struct selftest *test, bool debug) {
+    const struct object_options options = {.debug = debug, .seed = 1};
+    if (!kmalloc_init(test->kmalloc, &strata.pages, &options)) {
+        expect(test, "memory for the test", false);
+        return;
+    }
+    for (unsigned class = 0; class < KMALLOC_CLASSES; class ++) {
+        test->size = test->kmalloc->classes[class].wanted;
+        test->object = kmalloc_alloc(test->kmalloc, test->size, 0);
+        if (test->object == NULL) {
+            expect(test, "memory for the test", false);
+            continue;
+        }
+        misuse_frees(test);
+        if (debug) {
+            misuse_memory(test);
+        }
+        misuse_freed(test, debug);
+        object_heap_shrink(&test->kmalloc->heap);
+    }
+    expect(test, "every invariant", object_check(&test->kmalloc->heap) == NULL);
+    for (unsigned class = 0; class < KMALLOC_CLASSES; class ++) {
+        object_cache_destroy(&test->kmalloc->classes[class], NULL);
+    }
+    expect(test, "everything given back", object_heap_destroy(&test->kmalloc->heap));
+}
+
+void selftest_command(struct text *out, size_t count, char **arguments) {
+    (void)count, (void)arguments;
+    static struct kmalloc kmalloc;
+    struct selftest test = {.out = out, .kmalloc = &kmalloc};
+    page_drain(&strata.pages);
+    uint64_t before = page_free_count(&strata.pages);
+    test_classes(&test, false);
+    test_classes(&test, true);
+    page_drain(&strata.pages);
+    expect(&test, "no page lost", page_free_count(&strata.pages) == before);
+    selftest_interrupts(&test.passed, &test.failed, out);
+    text_printf(out, "%lu passed, %lu failed\n", test.passed, test.failed);
+}
