@@ -272,6 +272,9 @@ bool paging_start(struct kernel *kernel, struct stack_range *stack) {
     }
     *stack = range_of(&stacks[IST_NONE]);
     cpu_write_cr3(paddr_of(kernel->tables.root).value);
+    // That leaves global translations, and the firmware may have had some.
+    const struct tlb_flush flush = {.space = &kernel->tables.space, .everything = true};
+    port_tlb_flush(&flush);
     segments_set_stacks(&kernel->segments, ist);
     kernel->own_tables = true;
     begin_services(kernel);

@@ -3,3 +3,4 @@
 TEST_SOURCES_page_tables := tests/unit/world.c
 TEST_SOURCES_page_tables_random := tests/unit/world.c tests/support/dictionary.c tests/support/tlb_model.c
 TEST_SOURCES_page_tables_tlb := tests/unit/world.c tests/support/tlb_model.c
+TEST_SOURCES_page_tables_threads := tests/unit/world.c
