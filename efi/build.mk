@@ -8,6 +8,9 @@ GNU_EFI ?= /usr/include/efi
 EFI_SOURCES := $(sort $(wildcard efi/*.c efi/*/*.c))
 EFI_OBJECTS := $(EFI_SOURCES:efi/%.c=$(BUILD)/efi/%.o) $(BUILD)/efi/machine/jump.S.o \
   $(BUILD)/efi/kernel/blob.S.o
+# The options that the loader carries.
+EMBEDDED_OPTIONS ?= esp/strata.conf
+EFI_OPTIONS := $(BUILD)/efi/options/embedded.S.o
 
 # Without -fno-ms-* this target makes gnu-efi define __attribute__ away; without
 # -mno-stack-arg-probe large frames call __chkstk; U-Boot enters with SSE off.
@@ -28,13 +31,19 @@ $(BUILD)/efi/%.S.o: efi/%.S
 	$(call say,AS,$<)
 	$(Q)$(CLANG) $(EFI_TARGET) -g -gdwarf-4 -MMD -MP -DKERNEL_ELF='"$(KERNEL_ELF)"' -c -o $@ $<
 $(BUILD)/efi/kernel/blob.S.o: $(KERNEL_ELF)
+$(EFI_OPTIONS): efi/options/embedded.S $(EMBEDDED_OPTIONS)
+	@mkdir -p $(@D)
+	$(call say,AS,$<)
+	$(Q)$(CLANG) $(EFI_TARGET) -DEMBEDDED_OPTIONS='"$(EMBEDDED_OPTIONS)"' -c -o $@ $<
 
-$(BUILD)/efi/BOOTX64.EFI: $(EFI_OBJECTS)
+# link.rsp: how to link it again with other options (esp/sign).
+$(BUILD)/efi/BOOTX64.EFI: $(EFI_OBJECTS) $(EFI_OPTIONS) efi/build.mk
 	$(call say,LINK,$@)
-	$(Q)$(EFI_LINK) /out:$@ $(EFI_OBJECTS)
+	$(Q)echo '$(filter-out $(LD_PE),$(EFI_LINK)) $(EFI_OBJECTS)' >$(@D)/link.rsp
+	$(Q)$(EFI_LINK) /out:$@ $(EFI_OBJECTS) $(EFI_OPTIONS)
 
-$(BUILD)/efi/BOOTX64.debug.efi: $(EFI_OBJECTS)
+$(BUILD)/efi/BOOTX64.debug.efi: $(EFI_OBJECTS) $(EFI_OPTIONS)
 	$(call say,LINK,$@)
-	$(Q)$(EFI_LINK) /debug:dwarf /out:$@ $(EFI_OBJECTS)
+	$(Q)$(EFI_LINK) /debug:dwarf /out:$@ $(EFI_OBJECTS) $(EFI_OPTIONS)
 
 all: $(BUILD)/efi/BOOTX64.EFI $(BUILD)/efi/BOOTX64.debug.efi

@@ -63,10 +63,9 @@ struct loader {
     struct machine_jump jump; // where to go
 };
 
-// options/read.c: the options file, then the LoadOptions.
+// options/read.c: the options file, then the LoadOptions. Under Secure Boot those that the loader
+// carries, which its signature covers; a file that says anything else is refused.
 EFI_STATUS options_read(struct loader *loader);
-// Under Secure Boot: takes back what nobody signed and could do harm (run=).
-EFI_STATUS options_restrict(struct loader *loader);
 
 // firmware/badram.c: takes the memory that must not be touched out of the firmware's hands.
 EFI_STATUS badram_take(struct loader *loader);
@@ -78,8 +77,9 @@ EFI_STATUS kernel_place(struct loader *loader);
 // firmware/random.c: the random numbers for the addresses.
 EFI_STATUS random_collect(struct loader *loader);
 
-// firmware/collect.c: what the firmware knows: tables, screen, names. The tables are copied once
+// firmware/collect.c: whether Secure Boot is on; what the firmware knows: tables, screen, names. The tables are copied once
 // more when nothing can change them any longer.
+EFI_STATUS collect_secure_boot(struct loader *loader);
 EFI_STATUS collect_firmware(struct loader *loader);
 void collect_tables(struct loader *loader);
 

@@ -13,9 +13,9 @@ EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 static EFI_STATUS (*const steps[])(struct loader *) = {
     console_begin,
     contract_begin,
-    options_read,     // \strata.conf, then the LoadOptions
-    collect_firmware, // names, Secure Boot, configuration tables, screen
-    options_restrict, // what Secure Boot does not allow
+    collect_secure_boot,
+    options_read,     // \strata.conf, then the LoadOptions; under Secure Boot only what was signed
+    collect_firmware, // names, configuration tables, screen
     map_read,
     badram_take, // what must not be touched is ours before anything else is
     kernel_find, // embedded, or kernel=FILE; checked

@@ -37,6 +37,12 @@ $(BUILD)/strata.img: $(BUILD)/blank.img $(ESP_FILES)
 	$(Q)cp $< $@
 	$(Q)MTOOLS_SKIP_CHECK=1 SOURCE_DATE_EPOCH=1700000000 mcopy -s -Q -o -i $@@@1M $(ESP)/EFI $(ESP)/strata.conf ::/
 
+# Signed for Secure Boot: the loader with the kernel and the options inside, so that one signature covers all three.
+.PHONY: sign
+sign: $(LOADER) $(BUILD)/blank.img ## sign loader, kernel and options: KEY=key.pem CERT=cert.pem (OPTIONS=file)
+	$(Q)CLANG='$(CLANG)' LD_PE='$(LD_PE)' esp/sign $(BUILD) '$(KEY)' '$(CERT)' '$(or $(OPTIONS),esp/strata.conf)' \
+	  $(BUILD)/signed
+
 .PHONY: image flash
 image: $(BUILD)/strata.img ## make build/strata.img, to write on a stick (no root needed)
 flash: $(BUILD)/strata.img ## write it to a stick: USB=/dev/sdX; shows the device, asks, verifies (FORCE=1: no question)

@@ -18,6 +18,12 @@ static bool global_flag(struct loader *loader, const CHAR16 *name) {
     return !EFI_ERROR(status) && size == 1 && value == 1;
 }
 
+EFI_STATUS collect_secure_boot(struct loader *loader) {
+    loader->info->secure_boot =
+        global_flag(loader, L"SecureBoot") && !global_flag(loader, L"SetupMode");
+    return EFI_SUCCESS;
+}
+
 static void name_firmware(struct loader *loader) {
     struct boot_info *info = loader->info;
     const EFI_SYSTEM_TABLE *system = loader->system;
@@ -28,7 +34,6 @@ static void name_firmware(struct loader *loader) {
     info->firmware_revision = system->FirmwareRevision;
     info->uefi_revision = system->Hdr.Revision;
     info->system_table = paddr((uintptr_t)system);
-    info->secure_boot = global_flag(loader, L"SecureBoot") && !global_flag(loader, L"SetupMode");
     // The low half of a revision is two digits: 2.70 is 0x20046.
     say(loader, BOOT_LOG_INFO, "firmware: %s, revision 0x%x, UEFI %u.%u.%u, Secure Boot %s",
         info->firmware_vendor, info->firmware_revision, info->uefi_revision >> 16,

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Step 1: the options. The file first, then what the firmware or a shell passed, which counts more.
+// Step 1: the options. The file first, or those that the loader carries when there is none; then
+// what the firmware or a shell passed, which counts more.
+//
+// Under Secure Boot only what the loader's signature covers counts: the options that it carries. A
+// file may lie there, byte for byte the same, or not at all.
 #include "encoding.h"
 #include <firmware/file.h>
 #include <firmware/memory.h>
@@ -10,8 +14,57 @@
 #define FILE_MAX     (64 * KIB)
 #define TEXT_MAX     (FILE_MAX * 3 / 2 + 1) // a UTF-16 code unit becomes at most 3 bytes
 
+// embedded.S
+extern const char options_embedded[];
+extern const uint64_t options_embedded_bytes;
+
 static void report(void *context, const char *sentence) {
     say(context, BOOT_LOG_WARNING, "%s", sentence);
+}
+
+static void take_embedded(struct loader *loader, char *text, size_t *wrong) {
+    size_t length = optiontext_from_file(text, TEXT_MAX, options_embedded, options_embedded_bytes);
+    *wrong += options_parse(&loader->options, OPTIONS_FILE, "the loader's options", text, length,
+                            report, loader);
+}
+
+// The line in which the file begins to differ from what was signed; 0 when it does not.
+static unsigned differs_in_line(const char *bytes, size_t size) {
+    unsigned line = 1;
+    for (size_t i = 0; i < size && i < options_embedded_bytes; i++) {
+        if (bytes[i] != options_embedded[i]) {
+            return line;
+        }
+        line += bytes[i] == '\n';
+    }
+    return size == options_embedded_bytes ? 0 : line;
+}
+
+static EFI_STATUS take_signed(struct loader *loader, char *text, size_t *wrong) {
+    void *bytes;
+    size_t size;
+    struct file_reason why;
+    switch (file_read(loader, OPTIONS_PATH, FILE_MAX, &bytes, &size, &why)) {
+    case FILE_ABSENT:
+        break;
+    case FILE_WRONG:
+        return fail(loader, EFI_SECURITY_VIOLATION,
+                    "%s %s: Secure Boot is on, so it has to be what was signed, or not there",
+                    OPTIONS_PATH, why.text);
+    case FILE_READ: {
+        unsigned line = differs_in_line(bytes, size);
+        memory_release(loader, bytes);
+        if (line != 0) {
+            return fail(loader, EFI_SECURITY_VIOLATION,
+                        "%s:%u: Secure Boot is on, and from this line on the options are not those "
+                        "that were signed: sign them (make sign OPTIONS=), or take the file away",
+                        OPTIONS_PATH, line);
+        }
+        break;
+    }
+    }
+    take_embedded(loader, text, wrong);
+    return EFI_SUCCESS;
 }
 
 static void take_file(struct loader *loader, char *text, size_t *wrong) {
@@ -20,7 +73,8 @@ static void take_file(struct loader *loader, char *text, size_t *wrong) {
     struct file_reason why;
     switch (file_read(loader, OPTIONS_PATH, FILE_MAX, &bytes, &size, &why)) {
     case FILE_ABSENT:
-        say(loader, BOOT_LOG_DEBUG, "no %s: defaults", OPTIONS_PATH);
+        say(loader, BOOT_LOG_DEBUG, "no %s: the loader's own options", OPTIONS_PATH);
+        take_embedded(loader, text, wrong);
         return;
     case FILE_WRONG:
         say(loader, BOOT_LOG_WARNING, "%s %s (%s): ignored", OPTIONS_PATH, why.text,
@@ -56,6 +110,13 @@ static bool is_for_linux(const char *text) {
     return has_option(text, "root") && !ours;
 }
 
+static bool is_blank(const char *text) {
+    while (*text == ' ' || *text == '\t' || *text == '\r' || *text == '\n') {
+        text++;
+    }
+    return *text == '\0';
+}
+
 static void take_load_options(struct loader *loader, char *text, size_t *wrong) {
     char program[64];
     size_t size = loader->loaded->LoadOptionsSize;
@@ -76,6 +137,13 @@ static void take_load_options(struct loader *loader, char *text, size_t *wrong) 
         say(loader, BOOT_LOG_INFO, "load options: for Linux, not for us: ignored");
         return;
     }
+    if (loader->info->secure_boot) {
+        if (!is_blank(text)) {
+            say(loader, BOOT_LOG_WARNING,
+                "load options: Secure Boot is on, and nobody signed them: ignored");
+        }
+        return;
+    }
     *wrong += options_parse(&loader->options, OPTIONS_LOADED, "load options", text, strlen(text),
                             report, loader);
 }
@@ -87,7 +155,14 @@ EFI_STATUS options_read(struct loader *loader) {
     if (EFI_ERROR(status)) {
         return memory_short(loader, status, "the options", TEXT_MAX);
     }
-    take_file(loader, text, &wrong);
+    if (loader->info->secure_boot) {
+        status = take_signed(loader, text, &wrong);
+        if (EFI_ERROR(status)) {
+            return status;
+        }
+    } else {
+        take_file(loader, text, &wrong);
+    }
     take_load_options(loader, text, &wrong);
     memory_release(loader, text);
     for (size_t i = 0; wrong > 0 && options_help(i) != NULL; i++) {
@@ -98,15 +173,4 @@ EFI_STATUS options_read(struct loader *loader) {
         say(loader, BOOT_LOG_INFO, "options: %s", loader->options.boot.text);
     }
     return status;
-}
-
-// kernel= is refused where the file is read (kernel/load.c).
-EFI_STATUS options_restrict(struct loader *loader) {
-    char *run = loader->options.boot.run;
-    if (loader->info->secure_boot && run[0] != '\0') {
-        say(loader, BOOT_LOG_WARNING,
-            "run=: Secure Boot is on, and nobody signed these commands: they are not run");
-        memset(run, 0, sizeof(loader->options.boot.run));
-    }
-    return EFI_SUCCESS;
 }

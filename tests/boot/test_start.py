@@ -4,14 +4,16 @@
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from harness import KERNEL, LOADER, sound
+from harness import BUILD, KERNEL, LOADER, sound
 from records import number, union_bytes
 from session import start_from_uboot
 
 KEY = "/usr/share/ovmf/PkKek-1-snakeoil"
+TOP = Path(__file__).resolve().parents[2]
 
 
 def test_from_the_shell_with_arguments(ovmf):
@@ -39,23 +41,43 @@ def test_from_the_network(ovmf, tmp_path):
     sound(session)
 
 
-@pytest.fixture(scope="module")
-def signed(tmp_path_factory):
-    """A function that signs an EFI application with Debian's test key."""
-    folder = tmp_path_factory.mktemp("key")
-    subprocess.run(["openssl", "rsa", "-in", f"{KEY}.key", "-passin", "pass:snakeoil", "-out", folder / "key"],
-                   check=True, capture_output=True)
+@pytest.fixture(scope="module", name="signed")
+def fixture_signed(tmp_path_factory):
+    """A function that signs Strata and a text of options with Debian's test key, as `make sign` does, and returns the
+    files of the stick: {name: bytes}."""
+    key = tmp_path_factory.mktemp("key") / "key.pem"
+    subprocess.run(["openssl", "rsa", "-in", f"{KEY}.key", "-passin", "pass:snakeoil", "-out", key], check=True,
+                   capture_output=True)
 
-    def sign(data):
-        (folder / "in.efi").write_bytes(data)
-        subprocess.run(["sbsign", "--key", folder / "key", "--cert", f"{KEY}.pem", "--output", folder / "out.efi",
-                        folder / "in.efi"], check=True, capture_output=True)
-        return (folder / "out.efi").read_bytes()
+    def sign(options=""):
+        folder = tmp_path_factory.mktemp("signed")
+        (folder / "options").write_text(options)
+        subprocess.run(["esp/sign", BUILD, key, f"{KEY}.pem", folder / "options", folder / "out"], check=True, cwd=TOP,
+                       capture_output=True)
+        tree = folder / "out/esp"
+        return {str(path.relative_to(tree)): path.read_bytes() for path in tree.rglob("*") if path.is_file()}
     return sign
 
 
-def test_secure_boot_starts_the_signed_loader(ovmf, signed):
-    sound(ovmf(firmware="snakeoil", files=[("EFI/BOOT/BOOTX64.EFI", signed(LOADER.read_bytes()))]))
+BOOT_FILE, OPTIONS_FILE = "EFI/BOOT/BOOTX64.EFI", "strata.conf"
+
+
+def flipped(data, at):
+    return data[:at] + bytes([data[at] ^ 1]) + data[at + 1:]
+
+
+def test_secure_boot_starts_what_is_signed(ovmf, signed):
+    session = ovmf(firmware="snakeoil", files=signed('kaslr=off run="reserve 32M 33M"\n').items())
+    assert "Secure Boot on" in session.text
+    assert "runs at 0xffffffff80000000" in session.text  # the options counted,
+    assert "strata> reserve 32M 33M" in session.text  # the commands among them too
+    sound(session)
+
+
+def test_secure_boot_needs_no_options_file(ovmf, signed):
+    files = {**signed("kaslr=off\n"), OPTIONS_FILE: None}
+    session = ovmf(firmware="snakeoil", files=files.items())
+    assert "runs at 0xffffffff80000000" in session.text
 
 
 def test_secure_boot_refuses_the_unsigned_loader(ovmf):
@@ -63,25 +85,29 @@ def test_secure_boot_refuses_the_unsigned_loader(ovmf):
     session.expect(r"Access Denied", 60)
 
 
-def test_secure_boot_refuses_a_loader_changed_after_signing(ovmf, signed):
-    data = bytearray(signed(LOADER.read_bytes()))
-    data[data.find(KERNEL.read_bytes()) + 5000] ^= 1  # one bit of the kernel inside
-    session = ovmf(firmware="snakeoil", prompt=False, files=[("EFI/BOOT/BOOTX64.EFI", bytes(data))])
+@pytest.mark.parametrize("part", ["loader", "kernel", "options"])
+def test_secure_boot_refuses_a_loader_changed_after_signing(ovmf, signed, part):
+    files = signed("kaslr=off # a mark\n")
+    data = files[BOOT_FILE]
+    places = {"loader": data.find(b"strata: the log is full"), "kernel": data.find(KERNEL.read_bytes()) + 5000,
+              "options": data.find(b"kaslr=off # a mark")}
+    assert places[part] > 0
+    session = ovmf(firmware="snakeoil", prompt=False, files=[(BOOT_FILE, flipped(data, places[part]))])
     session.expect(r"Access Denied", 60)
 
 
+def test_secure_boot_refuses_options_changed_after_signing(ovmf, signed):
+    files = signed("# ours\nkaslr=on\n")
+    files[OPTIONS_FILE] = b"# ours\nkaslr=off\n"
+    session = ovmf(firmware="snakeoil", prompt=False, files=files.items())
+    session.expect(r"strata: error: \\strata\.conf:2: Secure Boot is on, and from this line on the options are not those",
+                   60)
+
+
 def test_secure_boot_refuses_a_kernel_from_a_file(ovmf, signed):
-    session = ovmf(firmware="snakeoil", prompt=False, options="kernel=test.elf",
-                   files=[("EFI/BOOT/BOOTX64.EFI", signed(LOADER.read_bytes())), ("test.elf", KERNEL.read_bytes())])
+    files = {**signed("kernel=test.elf\n"), "test.elf": KERNEL.read_bytes()}
+    session = ovmf(firmware="snakeoil", prompt=False, files=files.items())
     session.expect(r"strata: error: kernel .*Secure Boot is on", 60)
-
-
-def test_secure_boot_runs_no_commands_from_a_file(ovmf, signed):
-    session = ovmf(firmware="snakeoil", options='run="reserve 32M 33M; help"',
-                   files=[("EFI/BOOT/BOOTX64.EFI", signed(LOADER.read_bytes()))])
-    assert "strata: warning: run=: Secure Boot is on, and nobody signed" in session.text
-    assert "strata> reserve" not in session.text
-    sound(session)
 
 
 # What it leaves behind.

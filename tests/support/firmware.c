@@ -14,6 +14,8 @@ EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system);
 struct firmware firmware;
 uint8_t kernel_blob[KERNEL_BLOB_MAX];
 uint64_t kernel_blob_bytes;
+char options_embedded[OPTIONS_EMBEDDED_MAX];
+uint64_t options_embedded_bytes;
 
 static int handle_image, handle_device, handle_screen, handle_system;
 static EFI_BOOT_SERVICES boot_services;

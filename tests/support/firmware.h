@@ -122,4 +122,7 @@ extern EFI_FILE_IO_INTERFACE firmware_volume;
 // The embedded kernel.
 extern uint8_t kernel_blob[];
 extern uint64_t kernel_blob_bytes;
+#define OPTIONS_EMBEDDED_MAX 256
+extern char options_embedded[];
+extern uint64_t options_embedded_bytes;
 #define KERNEL_BLOB_MAX 4096

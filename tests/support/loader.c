@@ -14,6 +14,7 @@ int loader_reset(void **state) {
     struct elf_file file = elf_file_good();
     memcpy(kernel_blob, file.bytes, sizeof(file.bytes));
     kernel_blob_bytes = sizeof(file.bytes);
+    options_embedded_bytes = 0;
     return 0;
 }
 

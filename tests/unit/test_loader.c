@@ -145,6 +145,12 @@ static void full_log(void **state) {
     loader_expect_said("strata: direct map at ");
 }
 
+static void sign_options(const char *options) {
+    options_embedded_bytes = strlen(options);
+    memcpy(options_embedded, options, options_embedded_bytes);
+    firmware.script.secure_boot = true;
+}
+
 static void kernel_from_a_file(void **state) {
     struct elf_file file = elf_file_good();
     file.bytes[0x300] ^= 0xff; // not the embedded one
@@ -179,8 +185,7 @@ static void kernel_from_a_file(void **state) {
     loader_expect_refusal(EFI_UNSUPPORTED, "kernel \\k.elf is a folder (Unsupported, 3)\r\n");
     loader_reset(state);
     firmware_add_file("\\k.elf", file.bytes, 1024);
-    firmware_load_options("kernel=k.elf");
-    firmware.script.secure_boot = true;
+    sign_options("kernel=k.elf");
     loader_expect_refusal(EFI_SECURITY_VIOLATION,
                           "kernel \\k.elf: Secure Boot is on, and nobody signed this file; without "
                           "kernel= the signed one starts (Security Violation, 26)\r\n");
@@ -191,23 +196,61 @@ static void secure_boot(void **state) {
     firmware.script.secure_boot = true;
     assert_int_equal(firmware_run(), OUTCOME_JUMPED);
     assert_int_equal(loader_check_jumped()->secure_boot, 1);
-    for (unsigned file = 0; file < 2; file++) { // nobody has signed either
-        loader_reset(state);
-        firmware.script.secure_boot = true;
-        if (file != 0) {
-            firmware_add_file("\\strata.conf", "run=help kaslr=off", 18);
-        } else {
-            firmware_load_options("run=help kaslr=off");
-        }
-        assert_int_equal(firmware_run(), OUTCOME_JUMPED);
-        assert_string_equal(loader_check_jumped()->options.run, "");
-        assert_int_equal(loader_check_jumped()->options.kaslr, 0);
-        loader_expect_said("strata: warning: run=: Secure Boot is on");
-    }
+    loader_reset(state); // of load options, nobody has signed any
+    firmware.script.secure_boot = true;
+    firmware_load_options("run=help kaslr=off");
+    assert_int_equal(firmware_run(), OUTCOME_JUMPED);
+    assert_string_equal(loader_check_jumped()->options.text, "");
+    loader_expect_said("strata: warning: load options: Secure Boot is on, and nobody signed");
     loader_reset(state);
     firmware_load_options("run=help");
     assert_int_equal(firmware_run(), OUTCOME_JUMPED);
     assert_string_equal(loader_check_jumped()->options.run, "help");
+}
+
+static void signed_options(void **state) {
+    static const char options[] = "# ours\nrun=help\nkaslr=off\n";
+    for (unsigned file = 0; file < 2; file++) { // beside the loader, or in it alone
+        loader_reset(state);
+        sign_options(options);
+        if (file != 0) {
+            firmware_add_file("\\strata.conf", options, strlen(options));
+        }
+        assert_int_equal(firmware_run(), OUTCOME_JUMPED);
+        assert_string_equal(loader_check_jumped()->options.text, "run=help kaslr=off");
+    }
+    for (size_t i = 0; i <= strlen(options); i++) { // each byte flipped; cut; a byte more
+        char changed[sizeof(options) + 1];
+        loader_reset(state);
+        sign_options(options);
+        memcpy(changed, options, sizeof(options));
+        changed[i] ^= 1;
+        firmware_add_file("\\strata.conf", changed, i < strlen(options) ? strlen(options) : i + 1);
+        char expected[200];
+        unsigned line = i < 7 ? 1 : i < 16 ? 2 : i < 26 ? 3 : 4;
+        snprintf(expected, sizeof(expected),
+                 "\\strata.conf:%u: Secure Boot is on, and from this line on the options are not "
+                 "those that were signed",
+                 line);
+        loader_expect_refusal(EFI_SECURITY_VIOLATION, expected);
+    }
+    loader_reset(state);
+    sign_options(options);
+    firmware_add_file("\\strata.conf", options, 7);
+    loader_expect_refusal(EFI_SECURITY_VIOLATION, "\\strata.conf:2: Secure Boot is on");
+    loader_reset(state);
+    sign_options(options);
+    firmware_add_file("\\strata.conf", options, 7)->folder = true;
+    loader_expect_refusal(EFI_SECURITY_VIOLATION, "\\strata.conf is a folder: Secure Boot is on");
+}
+
+static void options_without_a_file(void **state) {
+    (void)state;
+    sign_options("kaslr=off log=debug");
+    firmware.script.secure_boot = false;
+    firmware_load_options("acpi=keep");
+    assert_int_equal(firmware_run(), OUTCOME_JUMPED);
+    assert_string_equal(loader_check_jumped()->options.text, "kaslr=off log=debug acpi=keep");
 }
 
 // The kernel shows the loader's log where the firmware's console did not.
@@ -365,6 +408,8 @@ int main(void) {
         cmocka_unit_test_setup(full_log, loader_reset),
         cmocka_unit_test_setup(kernel_from_a_file, loader_reset),
         cmocka_unit_test_setup(secure_boot, loader_reset),
+        cmocka_unit_test_setup(signed_options, loader_reset),
+        cmocka_unit_test_setup(options_without_a_file, loader_reset),
         cmocka_unit_test_setup(the_log_is_shown_once, loader_reset),
         cmocka_unit_test_setup(options_for_linux, loader_reset),
         cmocka_unit_test_setup(bad_embedded_kernel, loader_reset),
