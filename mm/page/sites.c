@@ -4,7 +4,7 @@
 //
 // What an entry says counts only while a block begins there, so freeing writes nothing.
 //
-// Invariant (tests/unit/test_watch.c):
+// Invariant (tests/unit/test_sites.c):
 //   O1  the pages of all sites of an owner are the owner's pages      sites_add_up
 #include "watch.h"
 

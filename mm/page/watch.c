@@ -2,7 +2,7 @@
 // Attaching a watch, failing requests, and the calls as a watch sees them. include/mm/watch.h has
 // the concept, stack.h the gates, sites.c the callers, trace.c how everything was at the start.
 //
-// Invariants (tests/unit/test_watch.c):
+// Invariants (tests/unit/test_watch.c, test_trace.c):
 //   W1  a request that is made to fail changes nothing               failing_changes_nothing
 //   W2  every call is one event, whatever it calls on its way        every_call_is_one_event
 //   W3  while a watch is attached the stacks are empty               stacks_stay_empty
