@@ -78,7 +78,12 @@ static void whatis(struct text *out, size_t count, char **arguments) {
     (void)count;
     uint64_t address;
     if (monitor_number(out, "whatis", arguments[0], &address)) {
-        whatis_physical(out, &strata, paddr(address));
+        // No physical address has 64 bits.
+        if (address >> 63 != 0) {
+            whatis_virtual(out, &strata, vaddr(address));
+        } else {
+            whatis_physical(out, &strata, paddr(address));
+        }
     }
 }
 
@@ -89,7 +94,8 @@ const struct monitor_command monitor_look_commands[] = {
     {"buddy", "", "free blocks by section and order", 0, 0, buddy},
     {"ledger", "", "whose each byte of RAM is", 0, 0, ledger},
     {"acpi", "", "the ACPI tables and what became of their memory", 0, 0, acpi},
-    {"whatis", "ADDRESS", "a physical address, through every layer", 1, 1, whatis},
+    {"whatis", "ADDRESS", "a physical address or one of the kernel's, through every layer", 1, 1,
+     whatis},
     {"check", "", "every invariant of every structure", 0, 0, check},
     {"dump", "[json]", "all reports, or all records", 0, 1, dump},
     {0},

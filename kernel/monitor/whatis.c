@@ -2,6 +2,7 @@
 // Explaining an address.
 #include <mm/report.h>
 #include <monitor/whatis.h>
+#include <paging/fault.h>
 #include <string.h>
 
 static void explain_descriptors(struct text *out, const struct efi_map *map, uint64_t address) {
@@ -67,6 +68,46 @@ static void explain_object(struct text *out, struct kernel *kernel, paddr_t addr
     }
 }
 
+// Every place where the byte is mapped now.
+static void explain_mappings(struct text *out, struct kernel *kernel, paddr_t address) {
+    struct walker walker = paging_walker(kernel);
+    struct walk_run run;
+    bool any = false;
+    for (uint64_t at = 0; walk_next(&run, &walker, vaddr(at), vaddr(UINT64_MAX));) {
+        uint64_t offset = address.value - run.physical.value;
+        if (address.value >= run.physical.value && offset <= run.last.value - run.begin.value) {
+            text_printf(out, "  mapped: at 0x%016lx, %s, %s, in %s\n", run.begin.value + offset,
+                        walk_permission_name(run.permissions), walk_cache_name(kernel, run.cache),
+                        layout_area_name(layout_find(&kernel->layout, run.begin)));
+            any = true;
+        }
+        at = run.last.value + 1;
+        if (at == 0) {
+            break;
+        }
+    }
+    text_puts(out, any ? "" : "  mapped: nowhere\n");
+}
+
+void whatis_virtual(struct text *out, struct kernel *kernel, vaddr_t address) {
+    struct walker walker = paging_walker(kernel);
+    struct walk walk;
+    text_printf(out, "virtual 0x%016lx: ", address.value);
+    layout_describe(out, &kernel->layout, address);
+    text_puts(out, "\n");
+    fault_explain_block(out, kernel, address);
+    walk_address(&walk, &walker, address);
+    if (walk.end == WALK_MAPPED) {
+        text_printf(out, "mapped: %s, %s, by a page of ", walk_permission_name(walk.permissions),
+                    walk_cache_name(kernel, walk.cache));
+        text_size(out, walk.page_bytes);
+        text_puts(out, "\n");
+        whatis_physical(out, kernel, walk.physical);
+    } else {
+        text_puts(out, "mapped: no\n");
+    }
+}
+
 void whatis_physical(struct text *out, struct kernel *kernel, paddr_t address) {
     text_printf(out, "physical 0x%lx, frame 0x%lx\n", address.value, pfn_of(address).value);
     explain_descriptors(out, &kernel->firmware_map, address.value);
@@ -76,4 +117,5 @@ void whatis_physical(struct text *out, struct kernel *kernel, paddr_t address) {
     whatis_frame(out, kernel, pfn_of(address));
     text_puts(out, "\n");
     explain_object(out, kernel, address);
+    explain_mappings(out, kernel, address);
 }

@@ -94,3 +94,18 @@ def test_what_a_processor_lacks_is_named(uboot, cpu):
     sizes = {m["page"] for m in dump.of("mapping")}
     assert (1 << 30 in sizes) == (cpu not in ("qemu64", "max,-pdpe1gb"))
     assert all(m["global"] for m in dump.of("mapping")) == ("global" in on)
+
+
+def test_an_address_through_every_layer(uboot):
+    session = uboot("kaslr=off")
+    stack = session.command("whatis 0xfffff00000001000")
+    assert "virtual 0xfffff00000001000: stacks\n" in stack
+    assert "block: stack [0xfffff00000001000, 0xfffff00000009000), asked for by paging_start+0x" in stack
+    assert "mapped: rw-, write-back, by a page of 4 KiB\n" in stack and "owner stack" in stack
+    assert stack.count("  mapped: at 0x") == 2  # there, and in the direct map
+    guard = session.command("whatis 0xfffff00000000ff8")
+    assert "in the guard of stack [0xfffff00000001000" in guard and "mapped: no\n" in guard
+    code = session.command("whatis 0xffffffff80000123")
+    assert code.count("  mapped: at 0x") == 1 and "r-x, write-back, in kernel code" in code
+    assert "in direct map" in session.command("whatis 16M") and "mapped: nowhere" in session.command("whatis 0xfee00000")
+    assert "not a canonical address" in session.command("whatis 0x8000000000000000")
