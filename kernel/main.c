@@ -132,6 +132,8 @@ static _Noreturn void kernel_main(void) {
     }
     memory_set_reserves(&strata);
     print_what_came_of_it(strata.console);
+    strata.lock.secure_boot = strata.info->secure_boot != 0;
+    strata.lock.seed = strata.info->random_seed ^ cpu_tsc();
 
     monitor_execute_list(strata.console, options->run);
     text_puts(strata.console, "Type help for the commands.\n");

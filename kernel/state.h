@@ -14,6 +14,7 @@
 #include <mm/paging.h>
 #include <mm/space.h>
 #include <mm/watch.h>
+#include <monitor/lock.h>
 #include <paging/layout.h>
 #include <paging/walk.h>
 #include <phases.h>
@@ -29,6 +30,7 @@ struct kernel {
     struct serial serial;
     struct console tty;   // serial line, screen and keyboard as one
     struct text *console; // its text: where everything for people goes
+    struct command_lock lock;
     struct clock clock;
     struct log log;
     struct phases phases;

@@ -79,7 +79,10 @@ static size_t type_character(const struct keymap *keymap, uint8_t key, char *byt
     bool shift = (keymap->shift_left || keymap->shift_right) != (letter && keymap->caps_lock);
     bytes[0] = (shift ? shifted : plain)[key];
     if (keymap->control) {
-        bytes[0] = letter ? controlled(plain[key]) : '\0';
+        bytes[0] = '\0';
+        if (letter) {
+            bytes[0] = controlled(plain[key]);
+        }
     }
     return bytes[0] != '\0';
 }

@@ -19,6 +19,7 @@ static void line_clear(struct line *line) {
     line->length = 0;
     line->cursor = 0;
     line->overflow = false;
+    line->damaged = false;
     line->history_shown = 0;
 }
 
@@ -31,6 +32,10 @@ static void echo_back(struct text *out, size_t columns) {
     if (columns != 0) {
         text_printf(out, "\x1b[%zuD", columns);
     }
+}
+
+void line_damage(struct line *line) {
+    line->damaged = true;
 }
 
 static void line_redraw(struct line *line, struct text *out) {
@@ -51,6 +56,16 @@ static void line_insert(struct line *line, char byte, struct text *out) {
     line->cursor++;
     text_puts(out, at);
     echo_back(out, line->length - line->cursor);
+}
+
+void line_insert_text(struct line *line, const char *string, struct text *out) {
+    for (; *string != '\0'; string++) {
+        line_insert(line, *string, out);
+    }
+}
+
+void line_show(struct line *line, struct text *out) {
+    line_redraw(line, out);
 }
 
 // Takes `count` characters out from `from` on.
@@ -116,6 +131,10 @@ static void history_show(struct line *line, size_t back, struct text *out) {
 
 static enum line_event line_end(struct line *line, struct text *out) {
     text_puts(out, "\n");
+    if (line->damaged) {
+        line_clear(line);
+        return LINE_DAMAGED;
+    }
     if (line->overflow) {
         line_clear(line);
         return LINE_TOO_LONG;
@@ -239,7 +258,10 @@ static void line_take_control(struct line *line, char byte, struct text *out) {
     case ESCAPE:
         line->escape = ESCAPE_SEEN;
         break;
+    case '\n': // of a CR LF
+        break;
     default:
+        line->damaged = true;
         break;
     }
 }
@@ -261,6 +283,8 @@ enum line_event line_take(struct line *line, char byte, struct text *out) {
         line_take_escape(line, byte, out);
     } else if (byte >= ' ' && byte < DELETE) {
         line_insert(line, byte, out);
+    } else if (byte == '\t') {
+        return line->damaged ? LINE_MORE : LINE_TAB;
     } else {
         line_take_control(line, byte, out);
     }

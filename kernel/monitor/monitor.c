@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Finding and running commands.
 #include <monitor/line.h>
+#include <monitor/lock.h>
 #include <monitor/monitor.h>
 #include <monitor/words.h>
 #include <panic.h>
@@ -10,8 +11,21 @@
 
 static void help(struct text *out, size_t count, char **arguments);
 
+static void unlock(struct text *out, size_t count, char **arguments) {
+    command_unlock(&strata.lock, out, count, arguments);
+}
+
+static void lock(struct text *out, size_t count, char **arguments) {
+    (void)count, (void)arguments;
+    strata.lock.open = false;
+    text_puts(out, "locked\n");
+}
+
 static const struct monitor_command own_commands[] = {
     {"help", "[COMMAND]", "this list, or one command", 0, 1, help},
+    {"unlock", "[WORD]", "allows commands that write to memory or go wrong on purpose", 0, 1,
+     unlock},
+    {"lock", "", "forbids them again", 0, 0, lock},
     {0},
 };
 
@@ -32,15 +46,29 @@ static const struct {
 
 #define GROUP_COUNT (sizeof(groups) / sizeof(groups[0]))
 
-static const struct monitor_command *find_command(const char *name) {
+const struct monitor_command *monitor_command_at(size_t index) {
     for (size_t group = 0; group < GROUP_COUNT; group++) {
         for (const struct monitor_command *at = groups[group].commands; at->name != NULL; at++) {
-            if (strcmp(at->name, name) == 0) {
+            if (index-- == 0) {
                 return at;
             }
         }
     }
     return NULL;
+}
+
+const struct monitor_command *monitor_command_named(const char *name, size_t length) {
+    const struct monitor_command *at;
+    for (size_t i = 0; (at = monitor_command_at(i)) != NULL; i++) {
+        if (strlen(at->name) == length && memcmp(at->name, name, length) == 0) {
+            return at;
+        }
+    }
+    return NULL;
+}
+
+static const struct monitor_command *find_command(const char *name) {
+    return monitor_command_named(name, strlen(name));
 }
 
 static const struct monitor_command *nearest_command(const char *name) {
@@ -82,11 +110,21 @@ static void say_unknown(struct text *out, const char *name) {
     }
 }
 
+static void say_lock(struct text *out, const struct monitor_command *command) {
+    char any[] = "any", *arguments[] = {any};
+    if (command_is_locked(command->name, 0, NULL)) {
+        text_puts(out, "  It does more than look: unlock comes first.\n");
+    } else if (command->most != 0 && command_is_locked(command->name, 1, arguments)) {
+        text_puts(out, "  With arguments it does more than look: unlock comes first.\n");
+    }
+}
+
 static void help(struct text *out, size_t count, char **arguments) {
     if (count == 1) {
         const struct monitor_command *command = find_command(arguments[0]);
         if (command != NULL) {
             print_help(out, command);
+            say_lock(out, command);
         } else {
             say_unknown(out, arguments[0]);
         }
@@ -103,7 +141,13 @@ static void help(struct text *out, size_t count, char **arguments) {
         "Numbers are decimal or 0x and hexadecimal, with K, M, G or T at the end if you like.\n");
 }
 
-void monitor_execute(struct text *out, char *line) {
+static bool may_run(char **words, size_t count, bool trusted) {
+    return !command_is_locked(words[0], count - 1, words + 1) || strata.lock.open ||
+           (trusted && !strata.lock.secure_boot);
+}
+
+// `trusted`: the line is not from whoever may be at the serial line.
+static void execute(struct text *out, char *line, bool trusted) {
     char *words[MONITOR_ARGUMENTS + 1];
     size_t count = words_split(line, words, MONITOR_ARGUMENTS + 1);
     if (count == 0) {
@@ -115,9 +159,16 @@ void monitor_execute(struct text *out, char *line) {
     } else if (count - 1 < command->least || count - 1 > command->most) {
         text_printf(out, "%s takes other arguments:\n", command->name);
         print_help(out, command);
+    } else if (!may_run(words, count, trusted)) {
+        text_printf(out, "%s is locked: it does more than look; unlock says how to allow it\n",
+                    command->name);
     } else {
         command->run(out, count - 1, words + 1);
     }
+}
+
+void monitor_execute(struct text *out, char *line) {
+    execute(out, line, false);
 }
 
 void monitor_execute_list(struct text *out, const char *list) {
@@ -130,38 +181,12 @@ void monitor_execute_list(struct text *out, const char *list) {
             memcpy(line, list + blanks, length - blanks);
             line[length - blanks] = '\0';
             text_printf(out, MONITOR_PROMPT "%s\n", line);
-            monitor_execute(out, line);
+            execute(out, line, true);
         } else if (blanks < length) {
             text_printf(out, "a command of run= is longer than %d characters: left out\n",
                         LINE_BYTES - 1);
         }
         list += length + (semicolon != NULL);
-    }
-}
-
-_Noreturn void monitor_loop(struct text *out) {
-    static struct line line;
-    line_init(&line, MONITOR_PROMPT);
-    line_begin(&line, out);
-    for (;;) {
-        int byte = console_read(&strata.tty);
-        if (byte < 0) {
-            cpu_pause();
-            continue;
-        }
-        enum line_event event = line_take(&line, (char)byte, out);
-        if (event == LINE_MORE) {
-            continue;
-        }
-        if (event == LINE_TOO_LONG) {
-            text_printf(out, "that line is longer than %d characters: not executed\n",
-                        LINE_BYTES - 1);
-        } else if (event == LINE_READY) {
-            console_begin_answer(&strata.tty);
-            monitor_execute(out, line.text);
-            console_end_answer(&strata.tty);
-        }
-        line_begin(&line, out);
     }
 }
 

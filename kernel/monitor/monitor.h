@@ -27,13 +27,18 @@ extern const struct monitor_command monitor_paging_commands[];   // paging.c
 extern const struct monitor_command monitor_machine_commands[];  // machine.c
 extern const struct monitor_command monitor_firmware_commands[]; // firmware.c
 
+// All commands, one after the other; NULL behind the last. And the one of that name, or NULL.
+const struct monitor_command *monitor_command_at(size_t index);
+const struct monitor_command *monitor_command_named(const char *name, size_t length);
+
 // Executes one command line, which is changed. Says what is right when it is wrong.
 void monitor_execute(struct text *out, char *line);
 
-// Executes the commands in `list`, separated by ';', showing each behind a prompt.
+// Executes the commands in `list`, separated by ';', showing each behind a prompt. They come from
+// the boot volume: unlock is not asked for, but under Secure Boot.
 void monitor_execute_list(struct text *out, const char *list);
 
-// Reads commands from the serial line for ever. Stops the machine when there is no serial line.
+// Reads commands from whoever types, for ever (loop.c).
 _Noreturn void monitor_loop(struct text *out);
 
 // For commands: reads an argument as a number, or says what is wrong with it and returns false.

@@ -2,6 +2,7 @@
 """What the boot tests share: where things are, and how a boot is judged."""
 
 import os
+import re
 from pathlib import Path
 
 import volume
@@ -18,6 +19,19 @@ class Boot(Session):
     """A session that knows where its disk is."""
 
     disk = None
+
+    def unlock(self):
+        """Allows commands that do more than look."""
+        word = re.search(r"^  unlock (\w+)$", super().command("unlock"), re.MULTILINE)[1]
+        assert "unlocked" in super().command(f"unlock {word}")
+
+    def command(self, line, timeout=60):
+        """As Session has it, unlocking first where that is needed."""
+        answer = super().command(line, timeout)
+        if re.match(r"\w+ is locked: ", answer):
+            self.unlock()
+            answer = super().command(line, timeout)
+        return answer
 
     def volume_file(self, name):
         """A file of the volume as the guest left it, None when there is none."""

@@ -107,6 +107,7 @@ def test_the_memory_test_at_boot(uboot, tmp_path):
 
 def test_the_memory_test_can_be_stopped(uboot):
     session = uboot(memory="128M")
+    session.unlock()
     session.send("memtest 1000\r")
     session.expect(r"memtest: passes: 1000")
     session.send("\x03")

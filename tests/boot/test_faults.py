@@ -119,6 +119,7 @@ def pattern(expected):
 @pytest.mark.parametrize("name", REPORTS)
 def test_report(uboot, name):
     session = uboot("kaslr=off exit=qemu")
+    session.unlock()
     session.send(f"fault {name}\r")
     assert session.wait() == 35, session.tail()
     said = session.text[session.text.rindex("going wrong: "):]
@@ -144,6 +145,7 @@ def test_what_the_processor_cannot_stop_is_told(uboot, cpu, name):
 @pytest.mark.parametrize("name", ["null-read", "text-write", "stack-overflow", "double", "non-canonical"])
 def test_with_kaslr_on_ovmf(ovmf, name):
     session = ovmf(options="exit=qemu")
+    session.unlock()
     session.send(f"fault {name}\r")
     assert session.wait() == 35, session.tail()
     assert "kernel_main+0x" in session.text or "(and more)" in session.text

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from harness import sound
+from session import PROMPT
 
 
 def free_bytes(session):
@@ -149,12 +150,31 @@ def test_line_noise_does_no_harm(uboot):
     session.serial.sendall(bytes(byte for byte in range(256) if byte not in b"\r\n") * 4 + b"\r")
     session.send("still there?\r")
     session.expect('no command is called "still"')
+    session.expect("^not executed: 1 lines with bytes lost, or with bytes that no key sends$")
     session.prompt()
     sound(session)
 
 
+@pytest.mark.parametrize("typed, becomes", [
+    ("findi\t", "findings "), ("re\tle\tx", "release x"), ("map \t", "map raw "), ("help who\t", "help who"),
+    ("help wha\t", "help whatis "), ("trace o\tn", "trace on"),
+])
+def test_the_tabulator_completes(uboot, typed, becomes):
+    session = uboot()
+    session.send(typed)
+    session.expect(re.escape(becomes) + "$", 10)
+
+
+def test_the_tabulator_lists_what_fits(uboot):
+    session = uboot()
+    session.send("re\t")
+    session.expect(r"^(?=.*\breboot\b)(?=.*\bregions\b)(?=.*\brelease\b)(?=.*\breserve\b)", 10)
+    session.expect(rf"^{PROMPT}re$", 10)
+
+
 def test_a_freed_page_that_was_never_allocated(uboot):
     session = uboot("exit=qemu")
+    session.unlock()
     session.send("fault free\r")
     assert session.wait() == 35
     assert re.search(r"^panic: .*page_free", session.text, re.MULTILINE), session.tail()
@@ -162,6 +182,7 @@ def test_a_freed_page_that_was_never_allocated(uboot):
 
 def test_a_panic_stops_without_exit_option(uboot):
     session = uboot()
+    session.unlock()
     session.send("fault panic\r")
     session.expect("(?i)panic")
     session.expect("(?i)halted|stopped")

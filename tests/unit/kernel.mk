@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The pure parts of kernel/.
 TEST_SOURCES_backtrace := kernel/lib/backtrace.c
+TEST_SOURCES_command_lock := kernel/monitor/lock.c
+TEST_SOURCES_complete := kernel/monitor/complete.c
 TEST_SOURCES_explain := kernel/x86/explain.c
 TEST_SOURCES_keymap := kernel/devices/keymap.c
 TEST_SOURCES_line := kernel/monitor/line.c
@@ -12,5 +14,5 @@ TEST_SOURCES_symbols := kernel/lib/symbols.c
 TEST_SOURCES_terminal := kernel/screen/terminal.c
 TEST_SOURCES_words := kernel/monitor/words.c
 
-$(foreach name,backtrace explain keymap line log mtrr pixels screen symbols terminal words,\
+$(foreach name,backtrace command_lock complete explain keymap line log mtrr pixels screen symbols terminal words,\
   $(BUILD)/test/tests/unit/test_$(name).o $(TEST_SOURCES_$(name):%.c=$(BUILD)/test/%.o)): TEST_FLAGS += -Ikernel

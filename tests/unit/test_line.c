@@ -170,6 +170,51 @@ static void other_bytes_are_ignored(void **state) {
     assert_int_equal(session.line.length, 0);
 }
 
+static void noise_makes_the_line_no_command(void **state) {
+    (void)state;
+    static const char *const lines[] = {"map\x80\r", "\xc3\xa4map\r",
+                                        ("m\x07"
+                                         "ap\r"),
+                                        "map\xff\b\r"};
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        struct session session;
+        begin(&session);
+        assert_int_equal(type(&session, lines[i]), LINE_DAMAGED);
+        assert_string_equal(session.line.text, "");
+        assert_int_equal(session.line.history_count, 0);
+        line_begin(&session.line, &session.terminal.text);
+        assert_int_equal(type(&session, "map\r"), LINE_READY); // the next one is good again
+    }
+}
+
+static void a_line_with_losses_is_no_command(void **state) {
+    (void)state;
+    struct session session;
+    begin(&session);
+    type(&session, "poweroff");
+    line_damage(&session.line);
+    assert_int_equal(type(&session, "\t"), LINE_MORE); // nothing is completed either
+    assert_int_equal(type(&session, "\r"), LINE_DAMAGED);
+    line_begin(&session.line, &session.terminal.text);
+    line_damage(&session.line);
+    assert_int_equal(type(&session, "\x03"), LINE_DROPPED);
+    line_begin(&session.line, &session.terminal.text);
+    assert_int_equal(type(&session, "map\r"), LINE_READY); // ^C gave the damaged one up
+}
+
+static void tab_asks_for_completion(void **state) {
+    (void)state;
+    struct session session;
+    begin(&session);
+    assert_int_equal(type(&session, "fi\t"), LINE_TAB);
+    line_insert_text(&session.line, "ndings ", &session.terminal.text);
+    assert_in_step(&session);
+    line_show(&session.line, &session.terminal.text);
+    assert_in_step(&session);
+    assert_int_equal(type(&session, "\r"), LINE_READY);
+    assert_string_equal(session.line.text, "findings ");
+}
+
 static void control_c_drops_the_line(void **state) {
     (void)state;
     struct session session;
@@ -264,6 +309,9 @@ int main(void) {
         cmocka_unit_test(cr_lf_is_one_end),
         cmocka_unit_test(keys_edit),
         cmocka_unit_test(other_bytes_are_ignored),
+        cmocka_unit_test(noise_makes_the_line_no_command),
+        cmocka_unit_test(a_line_with_losses_is_no_command),
+        cmocka_unit_test(tab_asks_for_completion),
         cmocka_unit_test(control_c_drops_the_line),
         cmocka_unit_test(long_lines_are_refused_whole),
         cmocka_unit_test(history_goes_back_and_forth),
