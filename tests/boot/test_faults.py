@@ -15,7 +15,7 @@ REGISTERS = """\
   rip #  cs 0008  ss 0010  rflags #
   cr0 80010033  cr2 #  cr3 #  cr4 #
 """
-BY_HAND = ["fault_command", "monitor_execute", "monitor_loop", "kernel_main", "kernel_start"]
+BY_HAND = ["fault_command", "execute", "monitor_loop", "kernel_main", "kernel_start"]
 NULL = """\
 address: page 0, never mapped
 tables: root 0x#, 4 levels
