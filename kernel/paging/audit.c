@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Policy, rule by rule. Every rule has a case in tests/boot/test_audit.py that breaks it on purpose.
+// Policy, rule by rule. Each one has a case in tests/boot/test_audit.py that breaks it on purpose.
 #include <paging/audit.h>
 #include <paging/fault.h>
 

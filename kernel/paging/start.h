@@ -17,6 +17,6 @@
 // logged, when there is no memory for it: then the loader's tables and stack stay in use.
 bool paging_start(struct kernel *kernel, struct stack_range *stack);
 
-// Takes what was retired (page_retire) out of the direct map. Warns when there is no memory to split
-// a large page for it.  O(frames that are not free).
+// Takes what was retired (page_retire) out of the direct map. Warns when there is no memory to
+// split a large page for it.  O(frames that are not free).
 void paging_unmap_retired(struct kernel *kernel);

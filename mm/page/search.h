@@ -44,6 +44,6 @@ struct taken {
     struct frame_run runs[PAGE_STACK_BATCH];
 };
 
-// Takes one block of one section, or a batch of frames (section_take_frames). False when there is no such block. Does not
-// count owners.
+// Takes one block of one section, or a batch of frames (section_take_frames). False when there is
+// no such block. Does not count owners.
 bool page_take(struct page_allocator *allocator, const struct search *search, struct taken *taken);

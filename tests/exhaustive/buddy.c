@@ -37,7 +37,7 @@ static uint64_t node_states[PAGE_ORDER_COUNT]; // n(k)
 // that begins there.
 struct oracle {
     bool ram[FRAMES_MAX];
-    int8_t head[FRAMES_MAX]; // -1: none
+    int16_t head[FRAMES_MAX]; // -1: none
 };
 
 // The world, and all of it that a transition of the first 64 frames can change.
@@ -312,14 +312,15 @@ static void *shared(size_t bytes) {
 }
 
 // Every jobs-th mask from FIRST + job. Returns the process's exit status.
-static int run_job(unsigned job, unsigned jobs, uint32_t first, uint32_t last, uint64_t *total) {
+static int run_job(unsigned job, unsigned jobs, uint32_t first, uint32_t last,
+                   _Atomic uint64_t *total) {
     struct snapshot empty;
     world_create();
     save(&empty);
     for (uint32_t mask = first + job; mask <= last; mask += jobs) {
         explore_mask(&empty, mask);
     }
-    __atomic_fetch_add(total, transitions, __ATOMIC_RELAXED);
+    *total += transitions;
     return 0;
 }
 
@@ -342,7 +343,7 @@ static int report(uint32_t first, uint32_t last, uint64_t done) {
 
 static int run(uint32_t first, uint32_t last, unsigned jobs) {
     seen = shared(node_states[levels] / 8 + 64);
-    uint64_t *total = shared(sizeof(*total));
+    _Atomic uint64_t *total = shared(sizeof(*total));
     queue = malloc(sizeof(*queue) * node_states[levels]);
     for (unsigned job = 1; job < jobs; job++) {
         if (fork() == 0) {
