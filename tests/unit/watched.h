@@ -108,7 +108,7 @@ static inline void nothing(struct page_allocator *allocator) {
     (void)allocator;
 }
 
-static const struct path paths[] = {
+__attribute__((unused)) static const struct path paths[] = {
     {alloc_one, free_one},    {alloc_large, free_large},    {contig, free_contig},
     {contig_most, free_most}, {reserve_wide, release_wide}, {release_new, reserve_new},
     {retire_wide, nothing},
