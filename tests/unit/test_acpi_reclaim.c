@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ACPI memory given back: what is copied, what is pinned, what is kept when something is in the way;
-// and every byte of the tables flipped. (The walk: test_acpi.c.)
+// ACPI memory given back: what is copied, what is pinned, what is kept when something is in the
+// way; and every byte of the tables flipped. (The walk: test_acpi.c.)
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
