@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Several CPUs change one handle at once, each on pages of its own, which lie between those of the
-// others: in the same tables, in large pages that one of them splits and another makes whole. Built
-// once more with ThreadSanitizer.
+// others: in the same tables, in large pages that one of them splits and another makes whole. And a
+// CPU notes writes in entries that are just being changed. Built once more with ThreadSanitizer.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,9 @@
 #include "world.h"
 #include <host/host.h>
 #include <mm/paging.h>
+#include <paging/internal.h>
 #include <pthread.h>
+#include <sched.h>
 
 #define THREADS 4
 #define STEPS   20000
@@ -130,9 +132,111 @@ static void cpus_do_not_disturb_each_other(void **state) {
     world_destroy(&world);
 }
 
+// A CPU that writes to one page, again and again when told to. A flush waits until it is not in the
+// middle of a walk, as one does for a CPU's answer.
+#define ROUNDS 600
+#define PAGE   UINT64_C(0x123) // of the 2 MiB from address 0 on
+
+static pthread_mutex_t walking = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t asked, noted; // rounds
+
+static void wait_for_walk(const struct tlb_flush *flush) {
+    (void)flush;
+    pthread_mutex_lock(&walking);
+    pthread_mutex_unlock(&walking);
+}
+
+// False when the entry changed in between.
+static bool note_write(void) {
+    uint64_t *table = root_table(&tables);
+    for (unsigned level = root_level(&tables);; level--) {
+        uint64_t *slot = &table[level_index(PAGE, level)];
+        uint64_t entry = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
+        if (entry_is_leaf(entry, level)) {
+            return __atomic_compare_exchange_n(slot, &entry, entry | ENTRY_NOTED, false,
+                                               __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+        }
+        table = entry_table(entry);
+    }
+}
+
+static void *write_again(void *argument) {
+    (void)argument;
+    uint64_t seed = 1;
+    for (uint64_t round = 1; round <= ROUNDS; round++) {
+        while (__atomic_load_n(&asked, __ATOMIC_ACQUIRE) < round) {
+            sched_yield();
+        }
+        for (uint64_t i = world_random(&seed) % 4000; i > 0; i--) {
+            port_relax();
+        }
+        for (bool is_noted = false; !is_noted;) {
+            pthread_mutex_lock(&walking);
+            is_noted = note_write();
+            pthread_mutex_unlock(&walking);
+        }
+        __atomic_store_n(&noted, round, __ATOMIC_RELEASE);
+    }
+    return NULL;
+}
+
+static void set_cache(uint32_t cache) {
+    assert_int_equal(
+        tables_protect(&tables, vaddr(PAGE << PAGE_SHIFT), 1, cache, PAGING_CACHE, NULL),
+        TABLES_OK);
+}
+
+// Changes a page of 4 KiB until the CPU has written to it; cuts it out of a large one, once.
+static void change_meanwhile(uint64_t round, bool is_large, uint64_t *seed) {
+    for (uint64_t i = is_large ? world_random(seed) % 2000 : 0; i > 0; i--) {
+        port_relax();
+    }
+    set_cache(PAGING_WC);
+    while (__atomic_load_n(&noted, __ATOMIC_ACQUIRE) < round) {
+        if (is_large) {
+            sched_yield();
+        } else {
+            set_cache(PAGING_WB);
+            set_cache(PAGING_WC);
+        }
+    }
+}
+
+static void noted_writes_are_never_lost(void **state) {
+    (void)state;
+    pthread_t cpu;
+    struct paging_range page;
+    world_create(&world, machine, 1);
+    struct page_tables kernel;
+    uint64_t seed = 2;
+    assert_int_equal(tables_init(&kernel, &format, &world.pages, NULL), TABLES_OK);
+    assert_int_equal(tables_init(&tables, &format, &world.pages, &kernel), TABLES_OK);
+    host_tlb_flush = wait_for_walk;
+    assert_int_equal(pthread_create(&cpu, NULL, write_again, NULL), 0);
+    for (uint64_t round = 1; round <= ROUNDS; round++) {
+        // By turns a page of 2 MiB and one of 4 KiB.
+        uint64_t first = round % 2 == 0 ? 0 : PAGE, count = round % 2 == 0 ? 512 : 1;
+        assert_int_equal(tables_map(&tables, vaddr(first << PAGE_SHIFT), count,
+                                    paddr(first << PAGE_SHIFT), PAGING_USER | PAGING_WRITE),
+                         TABLES_OK);
+        __atomic_store_n(&asked, round, __ATOMIC_RELEASE);
+        change_meanwhile(round, count != 1, &seed);
+        assert_true(tables_query(&tables, vaddr(PAGE << PAGE_SHIFT), &page));
+        assert_true(page.accessed && page.dirty);
+        assert_int_equal(tables_unmap(&tables, vaddr(first << PAGE_SHIFT), count, NULL, NULL),
+                         TABLES_OK);
+    }
+    pthread_join(cpu, NULL);
+    host_tlb_flush = NULL;
+    tables_destroy(&tables);
+    tables_destroy(&kernel);
+    world_destroy(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(cpus_do_not_disturb_each_other),
+        cmocka_unit_test(noted_writes_are_never_lost),
     };
     return cmocka_run_group_tests_name("page_tables_threads", tests, NULL, NULL);
 }
