@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Every way to fail that `fault` offers, against its whole report: nothing is missing from it, nothing else is there, and
-the machine ends by itself with the status of a panic. In the expectations # is a hexadecimal number, and everything
+"""Every way to fail that `fault` offers, against its whole report: nothing is missing from it, nothing else is there,
+and the machine ends by itself with the status of a panic. In the expectations # is a hexadecimal number, and everything
 else stands for itself; without kaslr most addresses are known."""
 
 import re
@@ -25,9 +25,11 @@ tables: root 0x#, 4 levels
 
 def walk(indices, last, upper="table at 0x#, writable"):
     """The lines of a translation that goes down to level 1."""
-    lines = [f"  level {level}, entry{index if index == '@' else f' {index:3}'} of 0x#: # {upper if level > 1 else last}\n"
-             for level, index in zip((4, 3, 2, 1), indices)]
-    return "tables: root 0x#, 4 levels\n" + "".join(lines)
+    lines = "tables: root 0x#, 4 levels\n"
+    for level, index in zip((4, 3, 2, 1), indices):
+        number = index if index == "@" else f" {index:3}"
+        lines += f"  level {level}, entry{number} of 0x#: # {upper if level > 1 else last}\n"
+    return lines
 
 
 def image(entry, last, permissions):
@@ -75,15 +77,16 @@ REPORTS = {
     "guard": page_fault("guard", 2, None,
                         f"write to 0xffffc00000004000 {NOTHING}\naddress: vmalloc\n"
                         + walk((384, 0, 0, 4), "empty")
-                        + "mapped below: 0xffffc00000003000, 0x0 bytes away, rw-, physical 0x#: usable, allocated, in a "
-                          "block of order 0 at 0x#, owner vmalloc\n"
+                        + "mapped below: 0xffffc00000003000, 0x0 bytes away, rw-, physical 0x#: usable, allocated, in "
+                          "a block of order 0 at 0x#, owner vmalloc\n"
                           "block: 0x0 bytes behind, in the guard of vmalloc [0xffffc00000001000, 0xffffc00000004000), "
                           "asked for by fault_guard+0x#\n"),
     "user-access": page_fault("user_access", 1, None,
                               f"read of 0x0000000000600000 {FORBIDDEN}\naddress: user space\n{USER_WALK}"
                               "it is user memory, which the kernel must not touch (SMAP)\n"),
     "user-execute": page_fault("user_execute", 0x11, "0x0000000000600000",
-                               f"instruction fetch from 0x0000000000600000 {FORBIDDEN}\naddress: user space\n{USER_WALK}"
+                               f"instruction fetch from 0x0000000000600000 {FORBIDDEN}\naddress: user space\n"
+                               f"{USER_WALK}"
                                "it is user memory, which the kernel must not execute (SMEP)\n",
                                nowhere="  0x0000000000600000 outside the kernel's code\n"),
     "stack-overflow": exception(
@@ -107,7 +110,8 @@ REPORTS = {
     "breakpoint": exception("3 (breakpoint), error code 0x0", "0x# cpu_breakpoint+0x#", "", ["cpu_breakpoint"]),
     "assertion": panic("assertion failed: two + two == 5 (kernel/monitor/fault.c:@)", "fault_assertion"),
     "panic": panic("on purpose: fault panic", "fault_panic"),
-    "again": "panic: \ninside that report: exception 14 (page fault), error code 0x0, at 0x# text_vprintf+0x#\nstopped.\n",
+    "again": "panic: \ninside that report: exception 14 (page fault), error code 0x0, at 0x# text_vprintf+0x#\n"
+             "stopped.\n",
 }
 
 
@@ -149,3 +153,12 @@ def test_with_kaslr_on_ovmf(ovmf, name):
     session.send(f"fault {name}\r")
     assert session.wait() == 35, session.tail()
     assert "kernel_main+0x" in session.text or "(and more)" in session.text
+
+
+def test_a_non_maskable_interrupt(uboot):
+    """It comes from outside at any time, and is reported from its own stack."""
+    session = uboot("kaslr=off exit=qemu")
+    session.qmp("inject-nmi")
+    assert session.wait() == 35, session.tail()
+    assert re.search(r"^exception 2 \(non-maskable interrupt\), error code 0x0, at 0xf{8}8", session.text, re.MULTILINE)
+    assert re.search(r"^  0x[0-9a-f]+ kernel_main\+0x", session.text.partition("calls, innermost")[2], re.MULTILINE)

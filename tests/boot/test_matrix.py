@@ -26,6 +26,9 @@ def memory_is_there(dump, memory):
     metadata = dump.ledger["page-metadata"] / ram
     most = 0.0004 if asked >= 1 << 30 else 0.0015 if asked >= 256 << 20 else 0.006
     assert metadata <= most, f"{100 * metadata:.3f} % of RAM is the page allocator's metadata"
+    if asked <= 256 << 20:
+        own = dump.ledger["strata-itself"]
+        assert own <= 2 << 20, f"Strata itself uses {own >> 10} KiB"
 
 
 @pytest.mark.parametrize("memory", [*MEMORY, *(pytest.param(size, marks=matrix) for size in MORE_MEMORY)])
