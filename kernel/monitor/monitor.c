@@ -39,6 +39,7 @@ static const struct {
     {"bad memory", monitor_badram_commands},
     {"watch the page allocator", monitor_watch_commands},
     {"the address space", monitor_paging_commands},
+    {"kernel addresses", monitor_virt_commands},
     {"the firmware", monitor_firmware_commands},
     {"the machine", monitor_machine_commands},
     {"the monitor", own_commands},

@@ -24,6 +24,7 @@ extern const struct monitor_command monitor_object_commands[];   // object.c
 extern const struct monitor_command monitor_badram_commands[];   // badram.c
 extern const struct monitor_command monitor_watch_commands[];    // watch.c
 extern const struct monitor_command monitor_paging_commands[];   // paging.c
+extern const struct monitor_command monitor_virt_commands[];     // virt.c
 extern const struct monitor_command monitor_machine_commands[];  // machine.c
 extern const struct monitor_command monitor_firmware_commands[]; // firmware.c
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Commands about the address space.
-#include <mm/report.h>
 #include <monitor/monitor.h>
 #include <monitor/plant.h>
 #include <paging/audit.h>
@@ -24,19 +23,6 @@ static void pt(struct text *out, size_t count, char **arguments) {
     mappings_report(out, &strata);
 }
 
-static void vm(struct text *out, size_t count, char **arguments) {
-    (void)count, (void)arguments;
-    if (!strata.own_tables) {
-        text_puts(out, "the kernel stands on the loader's page tables: it has no windows\n");
-        return;
-    }
-    report_window(out, "vmalloc", &strata.vmalloc);
-    report_window(out, "mmio", &strata.mmio);
-    report_window(out, "stacks", &strata.stacks);
-    text_printf(out, "address spaces: %lu, with %lu shared frames\n", strata.spaces.count,
-                strata.spaces.shares.shared);
-}
-
 static void audit(struct text *out, size_t count, char **arguments) {
     (void)count, (void)arguments;
     audit_print(out, &strata);
@@ -50,7 +36,6 @@ static void user(struct text *out, size_t count, char **arguments) {
 const struct monitor_command monitor_paging_commands[] = {
     {"layout", "", "where everything is in the kernel's address space", 0, 0, layout},
     {"pt", "[ADDRESS]", "what is mapped, or how one address is translated", 0, 1, pt},
-    {"vm", "", "what lies in the windows of kernel addresses, and who asked for it", 0, 0, vm},
     {"audit", "", "the page tables in use, against what was promised of them", 0, 0, audit},
     {"user", "", "programs in user mode try to get out: a self-test", 0, 0, user},
     {"plant", "RULE", "breaks a rule of the audit on purpose", 1, 1, plant_command},
