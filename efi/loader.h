@@ -60,6 +60,11 @@ struct loader {
     struct efi_map map;       // the firmware's map in our buffer, as last read
     uint64_t map_capacity;    // bytes of that buffer
     UINTN map_key;            // what the firmware wants back at exit
+    struct {
+        struct efi_descriptor *asked;   // as the file has them
+        struct efi_descriptor *handed;  // room for what is handed over
+        uint64_t asked_count, capacity; // of `handed`; 0: nothing is replayed
+    } replay;
     struct machine_jump jump; // where to go
 };
 
@@ -69,6 +74,11 @@ EFI_STATUS options_read(struct loader *loader);
 
 // firmware/badram.c: takes the memory that must not be touched out of the firmware's hands.
 EFI_STATUS badram_take(struct loader *loader);
+
+// firmware/replay.c: the map of another machine is read; and, once boot services have ended, laid
+// over the real one in the contract.
+EFI_STATUS replay_read(struct loader *loader);
+void replay_apply(struct loader *loader);
 
 // kernel/load.c: the kernel's file, checked; then its place, relocated to a random address.
 EFI_STATUS kernel_find(struct loader *loader);

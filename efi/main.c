@@ -17,6 +17,7 @@ static EFI_STATUS (*const steps[])(struct loader *) = {
     options_read,     // \strata.conf, then the LoadOptions; under Secure Boot only what was signed
     collect_firmware, // names, configuration tables, screen
     map_read,
+    replay_read, // the map of another machine, to be laid over this one's
     badram_take, // what must not be touched is ours before anything else is
     kernel_find, // embedded, or kernel=FILE; checked
     random_collect,

@@ -11,6 +11,14 @@ void banner(struct text *out, const struct kernel *kernel) {
     text_printf(out, "firmware: %s, revision 0x%x, UEFI %u.%u%s\n", info->firmware_vendor,
                 info->firmware_revision, info->uefi_revision >> 16,
                 (info->uefi_revision & 0xffff) / 10, info->secure_boot != 0 ? ", Secure Boot" : "");
+    if (info->replayed != 0) {
+        text_printf(out,
+                    "REPLAY: this is not this machine's map, but %u descriptors of another's laid "
+                    "over the memory that is free here; %u pieces left out\n",
+                    info->replayed, info->replay_left_out);
+    } else if (info->replay_left_out != 0) {
+        text_puts(out, "REPLAY: not done, for there was no room for the two maps together\n");
+    }
     cpu_features_report(out, &kernel->cpu);
     controls_report(out, &kernel->controls);
     text_printf(out, "kernel: at physical 0x%lx, mapped at 0x%lx, direct map at 0x%lx\n",

@@ -36,6 +36,16 @@ void file_close_volume(struct loader *loader) {
     }
 }
 
+void file_make_path(char *out, size_t capacity, const char *name) {
+    bool rooted = name[0] == '\\' || name[0] == '/';
+    format(out, capacity, rooted ? "%s" : "\\%s", name);
+    for (; *out != '\0'; out++) {
+        if (*out == '/') {
+            *out = '\\';
+        }
+    }
+}
+
 void file_program_name(const struct loader *loader, char *out, size_t capacity) {
     const uint8_t *node = (const uint8_t *)loader->loaded->FilePath;
     out[0] = '\0';

@@ -12,6 +12,9 @@ void file_close_volume(struct loader *loader);
 // The name in the loader's own path ("BOOTX64.EFI"), for telling it from options; "" for unknown.
 void file_program_name(const struct loader *loader, char *out, size_t capacity);
 
+// `name` with backslashes, from the root on.
+void file_make_path(char *out, size_t capacity, const char *name);
+
 enum file_result {
     FILE_READ,
     FILE_ABSENT, // no such file, or no volume

@@ -55,7 +55,8 @@ static EFI_STATUS take_buffer(struct loader *loader, uint64_t wanted) {
 
 static EFI_STATUS take_workspace(struct loader *loader) {
     struct boot_info *info = loader->info;
-    uint64_t descriptors = loader->map_capacity / loader->map.stride, address;
+    uint64_t address;
+    uint64_t descriptors = loader->map_capacity / loader->map.stride + loader->replay.capacity;
     uint64_t pages = align_up(BOOT_WORKSPACE_BYTES(descriptors), PAGE_SIZE) / PAGE_SIZE;
     if (info->workspace_bytes >= pages * PAGE_SIZE) {
         return EFI_SUCCESS;

@@ -64,6 +64,7 @@ void contract_finish(struct loader *loader) {
     info->map_bytes = loader->map.bytes;
     info->map_stride = loader->map.stride;
     info->map_version = loader->map.version;
+    replay_apply(loader);
     info->log = paddr((uintptr_t)loader->log.text);
     info->log_bytes = loader->log.length;
     info->log_shown = log_was_on_serial(loader);

@@ -12,17 +12,6 @@
 extern const uint8_t kernel_blob[];
 extern const uint64_t kernel_blob_bytes;
 
-// The name with backslashes, from the root on.
-static void make_path(char *out, size_t capacity, const char *name) {
-    bool rooted = name[0] == '\\' || name[0] == '/';
-    format(out, capacity, rooted ? "%s" : "\\%s", name);
-    for (; *out != '\0'; out++) {
-        if (*out == '/') {
-            *out = '\\';
-        }
-    }
-}
-
 static EFI_STATUS read_file(struct loader *loader, const char *path) {
     struct file_reason why;
     void *bytes;
@@ -45,7 +34,7 @@ EFI_STATUS kernel_find(struct loader *loader) {
         loader->kernel_bytes = kernel_blob;
         loader->kernel_size = kernel_blob_bytes;
     } else {
-        make_path(path, sizeof(path), loader->options.kernel);
+        file_make_path(path, sizeof(path), loader->options.kernel);
         if (loader->info->secure_boot) {
             return fail(loader, EFI_SECURITY_VIOLATION,
                         "kernel %s: Secure Boot is on, and nobody signed this file; without "

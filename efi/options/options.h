@@ -21,6 +21,7 @@ struct options {
     struct badram_pattern patterns[BOOT_BADRAM_MAX];
     uint32_t pattern_count;
     char kernel[OPTIONS_KERNEL_MAX]; // a file instead of the embedded kernel; "" for that
+    char replay[OPTIONS_KERNEL_MAX]; // a file with the map of another machine; "" for none
 };
 
 enum options_source {

@@ -101,11 +101,13 @@ static bool has_option(const char *text, const char *name) {
     return false;
 }
 
-// U-Boot passes a command line for Linux when nobody has set bootargs.
+// U-Boot passes a command line for Linux when nobody has set bootargs. An init= says nothing: Linux
+// has one too.
 static bool is_for_linux(const char *text) {
     bool ours = false;
     for (size_t i = 0; options_help(i) != NULL; i++) {
-        ours |= has_option(text, options_help(i)->name);
+        const char *name = options_help(i)->name;
+        ours |= has_option(text, name) && (strlen(name) != 4 || memcmp(name, "init", 4) != 0);
     }
     return has_option(text, "root") && !ours;
 }

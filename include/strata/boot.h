@@ -25,7 +25,7 @@
 #include <strata/types.h>
 
 #define BOOT_MAGIC   UINT64_C(0x0041544152545308) // "\bSTRATA\0" read as a little-endian number
-#define BOOT_VERSION 5
+#define BOOT_VERSION 6
 
 // What a named range is. The kernel keeps or reclaims by this name.
 enum boot_range_kind {
@@ -139,11 +139,13 @@ struct boot_info {
     uint32_t size;     // sizeof(struct boot_info)
     uint64_t checksum; // boot_info_checksum() with this field 0
 
-    // The firmware's map at exit.
+    // The firmware's map at exit; or, when something is replayed, another machine's, laid over it.
     paddr_t map;
     uint64_t map_bytes;
     uint32_t map_stride;
     uint32_t map_version;
+    uint32_t replayed; // descriptors of the other machine's map; 0: the map is this machine's
+    uint32_t replay_left_out; // pieces of them that there was no room for; UINT32_MAX: for nothing
 
     // Room for the converted map, zeroed: at least BOOT_WORKSPACE_BYTES of the map's descriptors.
     paddr_t workspace;

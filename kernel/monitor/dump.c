@@ -38,6 +38,7 @@ static void record_strata(struct text *out, struct kernel *kernel, const struct 
     text_printf(out, ",\"firmware_revision\":%u,\"uefi_revision\":%u,\"options\":",
                 info->firmware_revision, info->uefi_revision);
     text_json_string(out, info->options.text);
+    text_printf(out, ",\"replayed\":%u", info->replayed);
     text_puts(out, ",\"check\":");
     text_json_string(out, broken != NULL ? broken : "ok");
     text_puts(out, "}\n");

@@ -4,6 +4,7 @@ TEST_SOURCES_elf := efi/kernel/elf.c efi/text/format.c tests/support/elf_file.c
 LOADER_OPTIONS := $(filter-out %/read.c %/encoding.c,$(sort $(wildcard efi/options/*.c))) efi/text/format.c \
   efi/text/utf.c
 TEST_SOURCES_badram := efi/options/badram_pattern.c tests/unit/world.c
+TEST_SOURCES_boot_replay := efi/handover/replay.c
 TEST_SOURCES_options := $(LOADER_OPTIONS)
 TEST_SOURCES_loader_text := efi/text/format.c efi/options/encoding.c efi/text/utf.c
 TEST_SOURCES_paging := efi/handover/layout.c efi/handover/paging.c
@@ -14,5 +15,5 @@ TEST_SOURCES_loader_hostile := $(TEST_SOURCES_loader)
 LOADER_HOSTED := $(TEST_SOURCES_loader) tests/unit/test_loader.c tests/unit/test_loader_hostile.c
 $(LOADER_HOSTED:%.c=$(BUILD)/test/%.o): TEST_FLAGS += -DGNU_EFI_USE_MS_ABI -fshort-wchar -isystem $(GNU_EFI) \
   -isystem $(GNU_EFI)/x86_64
-$(addprefix $(BUILD)/test/,$(patsubst %.c,%.o,$(sort $(LOADER_HOSTED) $(foreach name,elf badram options loader_text \
+$(addprefix $(BUILD)/test/,$(patsubst %.c,%.o,$(sort $(LOADER_HOSTED) $(foreach name,elf boot_replay badram options loader_text \
   paging,tests/unit/test_$(name).c $(TEST_SOURCES_$(name)))))): TEST_FLAGS += -Iefi

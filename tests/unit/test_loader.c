@@ -208,6 +208,44 @@ static void secure_boot(void **state) {
     assert_string_equal(loader_check_jumped()->options.run, "help");
 }
 
+static void replay(void **state) {
+    static const char map[] =
+        "# another machine\n7 0x0 512 0xf\n10 0x2200000 1024 0xf\n7 0x2600000 99 0xf\n";
+    firmware_add_file("\\maps\\pc.txt", map, strlen(map));
+    firmware_load_options("replay=maps/pc.txt");
+    assert_int_equal(firmware_run(), OUTCOME_JUMPED);
+    const struct boot_info *info = loader_jumped_with();
+    assert_int_equal(info->replayed, 3);
+    assert_int_equal(info->replay_left_out, 0);
+    struct efi_map handed = {(const void *)info->map.value, info->map_bytes, info->map_stride, 1};
+    assert_true(info->workspace_bytes >= BOOT_WORKSPACE_BYTES(efi_map_count(&handed)));
+    uint64_t free_pages = 0, nvs_pages = 0;
+    for (uint64_t i = 0; i < efi_map_count(&handed); i++) {
+        struct efi_descriptor entry = efi_map_entry(&handed, i);
+        bool ours = entry.physical_start < 0x2663000;
+        assert_true(entry.type != EFI_CONVENTIONAL || ours);
+        free_pages += entry.type == EFI_CONVENTIONAL ? entry.pages : 0;
+        nvs_pages += entry.type == EFI_ACPI_NVS && ours ? entry.pages : 0;
+    }
+    assert_in_range(free_pages, 1, 611);
+    assert_in_range(nvs_pages, 1, 1024);
+    loader_expect_said("strata: warning: replay \\maps\\pc.txt: 3 descriptors of another machine");
+    loader_reset(state);
+    firmware_load_options("replay=none");
+    loader_expect_refusal(EFI_NOT_FOUND, "replay \\none: there is no such file");
+    loader_reset(state);
+    firmware_add_file("\\a", "7 0x0 1 0xf\n7 0x0 x\n", 20);
+    firmware_load_options("replay=a");
+    loader_expect_refusal(EFI_LOAD_ERROR, "replay \\a:2: expected a number of pages");
+    loader_reset(state);
+    firmware_add_file("\\a", map, strlen(map))->folder = true;
+    firmware_load_options("replay=a");
+    loader_expect_refusal(EFI_UNSUPPORTED, "replay \\a is a folder");
+    loader_reset(state);
+    sign_options("replay=a");
+    loader_expect_refusal(EFI_SECURITY_VIOLATION, "replay \\a: Secure Boot is on");
+}
+
 static void signed_options(void **state) {
     static const char options[] = "# ours\nrun=help\nkaslr=off\n";
     for (unsigned file = 0; file < 2; file++) { // beside the loader, or in it alone
@@ -409,6 +447,7 @@ int main(void) {
         cmocka_unit_test_setup(kernel_from_a_file, loader_reset),
         cmocka_unit_test_setup(secure_boot, loader_reset),
         cmocka_unit_test_setup(signed_options, loader_reset),
+        cmocka_unit_test_setup(replay, loader_reset),
         cmocka_unit_test_setup(options_without_a_file, loader_reset),
         cmocka_unit_test_setup(the_log_is_shown_once, loader_reset),
         cmocka_unit_test_setup(options_for_linux, loader_reset),

@@ -8,6 +8,9 @@ function fillHead(model, source) {
   const { strata } = model;
   const parts = [strata.cpu, strata.firmware, source && `from ${source}`, strata.version &&
     `Strata ${strata.version} (${strata.build})`];
+  if (strata.replayed) {
+    parts.push(`REPLAY of another machine's map, ${strata.replayed} descriptors`);
+  }
   byId("machine").textContent = parts.filter(Boolean).join(" · ");
   if (strata.check) {
     byId("verdict").textContent = strata.check === "ok" ? "check: ok" : `check: ${strata.check}`;
