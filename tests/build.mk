@@ -51,15 +51,23 @@ $(THREAD_PROGRAMS): $(BUILD)/tsan/test_%: $(BUILD)/tsan/tests/unit/test_%.o \
 	$(call say,LINK,$@)
 	$(Q)$(CC_HOST) -fsanitize=thread -o $@ $^ -lcmocka -lpthread
 
+# An EFI application that a boot test runs before the loader.
+LA57 := $(BUILD)/test/boot/la57.efi
+$(LA57): tests/boot/la57.S
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CLANG) --target=x86_64-unknown-windows -c -o $@.o $<
+	$(Q)$(LD_PE) /subsystem:efi_application /entry:efi_main /nodefaultlib /Brepro /base:0 /out:$@ $@.o
+
 # Tests. T= is handed to pytest: make test T='-k flash', T='-x --lf'.
 .PHONY: unit test test-boot fuzz coverage lint format
 unit: $(UNIT_PROGRAMS)
 
-test: $(BENCH) $(EXHAUSTIVE) $(BUILD)/strata.img
+test: $(BENCH) $(EXHAUSTIVE) $(BUILD)/strata.img $(LA57)
 test: all unit $(THREAD_PROGRAMS) $(FUZZ_PROGRAMS) ## run every test; last line: N passed, N failed (T= for pytest)
 	$(Q)$(PYTHON) tests/run --build $(BUILD) --jobs $(JOBS) $(T)
 
-test-boot: all $(BUILD)/strata.img ## boot the whole matrix of machines
+test-boot: all $(BUILD)/strata.img $(LA57) ## boot the whole matrix of machines
 	$(Q)$(PYTHON) tests/run --build $(BUILD) --jobs $(JOBS) --matrix tests/boot $(T)
 
 # Random operations at length, in the library without sanitizers: 10^8 on the page allocator in about a quarter of an

@@ -3,7 +3,7 @@
 
 import pytest
 
-from harness import sound
+from harness import BUILD, sound
 from records import number
 
 # How the direct map covers each class of memory; what is not here is not mapped.
@@ -109,3 +109,43 @@ def test_an_address_through_every_layer(uboot):
     assert code.count("  mapped: at 0x") == 1 and "r-x, write-back, in kernel code" in code
     assert "in direct map" in session.command("whatis 16M") and "mapped: nowhere" in session.command("whatis 0xfee00000")
     assert "not a canonical address" in session.command("whatis 0x8000000000000000")
+
+
+def hand_over_with_five_levels(boot, options="", **wanted):
+    """Boots on U-Boot, which an EFI application has put on five-level page tables before the loader starts."""
+    session = boot(firmware="uboot", cpu="max,+la57", files=[("la57.efi", (BUILD / "test/boot/la57.efi").read_bytes())],
+                   **wanted)
+    session.expect("Hit any key", 30)
+    session.send("\r")
+    session.expect(r"^=> ", 10)
+    session.send("virtio scan; load virtio 0:1 1000000 la57.efi; bootefi 1000000\r")
+    session.expect(r"^=> ", 20)
+    session.send(f"load virtio 0:1 1000000 EFI/BOOT/BOOTX64.EFI; setenv bootargs '{options}'; bootefi 1000000\r")
+    session.prompt()
+    return session
+
+
+@pytest.mark.parametrize("options", ["", "kaslr=off"])
+@pytest.mark.parametrize("memory", ["256M", "5G"])
+def test_five_levels(boot, memory, options):
+    session = hand_over_with_five_levels(boot, options, memory=memory)
+    assert "page tables of 5 levels" in session.text
+    dump = sound(session)
+    paged_well(dump)
+    (direct,) = [number(area["start"]) for area in dump.of("layout") if area["area"] == "direct map"]
+    assert 0xff00000000000000 <= direct < 0xff80000000000000
+    assert (direct == 0xff00000000000000) == (options == "kaslr=off")
+    assert ", 5 levels" in session.command("pt") and "level 5, entry 511 of" in session.command("pt 0xffffffff80000000")
+    assert "user: 18 ok, 0 failed" in session.command("user")
+    session.command("efivars")
+    session.command("time")
+    assert "switched off" in session.command("runtime break")
+    sound(session)
+
+
+def test_a_fault_with_five_levels(boot):
+    session = hand_over_with_five_levels(boot, "kaslr=off exit=qemu")
+    session.unlock()
+    session.send("fault stack-overflow\r")
+    assert session.wait() == 35
+    assert "the kernel stack overflowed" in session.text and "level 5, entry 511 of" in session.text
