@@ -4,8 +4,8 @@
 // Test and test-and-set: waiters read their own cache's copy and touch the line only when it is
 // free. Held for a few hundred instructions at the most (a walker excepted).
 //
-// Locks have a rank, and whoever needs several takes them in ascending rank, those of one rank in
-// ascending address, and gives them back in the opposite order:
+// Locks have a rank, and whoever needs several takes them in the order of this list, those of one
+// rank in ascending address, and gives them back in the opposite order:
 //   LOCK_SPACE     one address space (mm/virt/space.c)
 //   LOCK_IOREMAP   who maps what of physical memory (mm/virt/ioremap.c)
 //   LOCK_VMALLOC   one window of kernel addresses (mm/virt/vmalloc.c)

@@ -91,7 +91,7 @@ struct section; // mm/page/section.h
 
 #define PAGE_STACK_ORDERS  10  // a CPU keeps blocks of orders 0 … 9
 #define PAGE_STACK_FRAMES  128 // single frames that it keeps at most
-#define PAGE_STACK_BATCH   64  // frames that a refill takes, and a flush gives back
+#define PAGE_STACK_BATCH   64  // frames that a refill takes at least, and a flush gives back
 #define PAGE_STACK_ENTRIES 264 // blocks of all orders that it keeps at most
 
 // A CPU's stack of free blocks of one order. Only that CPU touches it, and only while it holds the
@@ -116,7 +116,8 @@ struct page_cpu {
 
 // What is kept for those who cannot do without, in pages. A request whose ceiling lies above 4 GiB
 // (16 MiB) leaves that much free below it, for devices that can reach no further; a request that
-// may wait or fail leaves the atomic reserve for those that cannot (page_alloc_atomic).
+// may wait or fail leaves the atomic reserve for those that cannot (page_alloc_atomic). Blocks in
+// CPUs' stacks do not count, and go to whoever comes next.
 struct page_reserves {
     uint64_t below_16m, below_4g, atomic;
 };
@@ -152,8 +153,10 @@ bool page_init(struct page_allocator *allocator, struct bootmem *boot);
 
 // Takes a block of 2^order frames that ends at or below `ceiling` (PAGE_ANYWHERE for any), for
 // `owner`. Its first frame is stored in `*out`. The memory is not cleared. PAGE_NO_MEMORY, with
-// `*out` unchanged, when there is none. O(orders) in a section, plus a scan of two bytes a section
-// when the first choice is exhausted. Any context, interrupts too.
+// `*out` unchanged, when there is none; what other CPUs have in their stacks (19 MiB each at most)
+// is not there for this one, here and in all that follows, until they drain them. O(orders) in a
+// section, plus a scan of two bytes a section when the first choice is exhausted. Any context,
+// interrupts too.
 enum page_status page_alloc(struct page_allocator *allocator, unsigned order, paddr_t ceiling,
                             enum page_owner owner, pfn_t *out);
 
@@ -192,6 +195,7 @@ struct page_refusal {
     uint64_t beyond_ceiling; // long enough, but not in what lies below the ceiling
     uint64_t misaligned;     // long enough below the ceiling, but with no aligned place
     uint64_t crossing;       // an aligned place, but each one crosses a boundary
+    uint64_t fitting;        // a place: a reserve keeps it, or the request was made to fail
     pfn_t nearest;           // the longest run below the ceiling, the nearest miss,
     uint64_t nearest_pages;  // and its length; 0: nothing is free there
     pfn_t obstacle; // the frame at its upper end, or at its lower end when that is free for all
@@ -202,7 +206,8 @@ struct page_refusal {
 // bytes, end at or below `ceiling`, and cross no multiple of `boundary` bytes. `align` and
 // `boundary` are powers of two; 0 for none. The smallest block that will do is used and its tail
 // given back; when there is none, places inside and across free blocks are looked for, so a request
-// that can be satisfied is never refused.
+// that can be satisfied is never refused, but for other CPUs' stacks and the reserves. (All of a
+// section but a few frames needs metadata for these, which may have to come from elsewhere.)
 // PAGE_NO_MEMORY, with `*out` unchanged and, unless NULL, `*refusal` filled in, when there is no
 // such place. PAGE_BAD_REQUEST when no memory could ever satisfy it (count 0, beyond `boundary`).
 // O(orders) at best, O(free blocks of half the size and more) at worst.  Any context.

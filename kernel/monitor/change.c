@@ -67,6 +67,21 @@ static void print_pages(struct text *out, pfn_t first, uint64_t pages) {
     text_size(out, bytes);
 }
 
+// COUNT pages or bytes: at least one page.
+static bool read_pages(struct text *out, const char *word, const char *unit, uint64_t *pages) {
+    uint64_t number;
+    if (!monitor_number(out, "count", word, &number)) {
+        return false;
+    }
+    if (number == 0) {
+        text_printf(out, "0 %s are nothing: there must be one at least\n", unit);
+        return false;
+    }
+    bool bytes = strcmp(unit, "bytes") == 0;
+    *pages = bytes ? number / PAGE_SIZE + (number % PAGE_SIZE != 0) : number;
+    return true;
+}
+
 // The words behind COUNT pages: in any order, each with its number.
 static bool read_constraints(struct text *out, size_t count, char **arguments, uint64_t *align,
                              uint64_t *ceiling, uint64_t *boundary) {
@@ -115,8 +130,7 @@ static void alloc(struct text *out, size_t count, char **arguments) {
     bool pages = count >= 2 && strcmp(arguments[1], "pages") == 0;
     uint64_t number, ignored;
     if (bytes || pages) {
-        if (monitor_number(out, "count", arguments[0], &number)) {
-            number = pages ? number : number / PAGE_SIZE + (number % PAGE_SIZE != 0);
+        if (read_pages(out, arguments[0], arguments[1], &number)) {
             alloc_pages(out, number, count - 2, arguments + 2);
         }
     } else if (count == 1 || (count == 3 && strcmp(arguments[1], "below") == 0)) {
@@ -186,9 +200,8 @@ static void free_by_hand(struct text *out, size_t count, char **arguments) {
         }
     } else if (strcmp(arguments[2], "pages") != 0 && strcmp(arguments[2], "bytes") != 0) {
         text_puts(out, "like this: free 0x100000 3 (an order), or free 0x100000 100 pages\n");
-    } else if (monitor_number(out, "count", arguments[1], &number)) {
-        bool pages = strcmp(arguments[2], "pages") == 0;
-        free_pages(out, first, pages ? number : number / PAGE_SIZE + (number % PAGE_SIZE != 0));
+    } else if (read_pages(out, arguments[1], arguments[2], &number)) {
+        free_pages(out, first, number);
     }
 }
 

@@ -160,6 +160,7 @@ static void count_run(struct page_refusal *refusal, struct run run, const struct
     refusal->beyond_ceiling += verdict == BEYOND_CEILING;
     refusal->misaligned += verdict == MISALIGNED;
     refusal->crossing += verdict == CROSSING;
+    refusal->fitting += verdict == FITS;
     if (end > run.begin && end - run.begin > refusal->nearest_pages) {
         refusal->nearest = pfn(run.begin);
         refusal->nearest_pages = end - run.begin;
@@ -315,13 +316,13 @@ void page_free_contig(struct page_allocator *allocator, pfn_t first, uint64_t co
         };
         page_watch_record(allocator, event, PAGE_CALLER);
     }
-    for (uint64_t frame = first.value, end = first.value + count; frame < end;) {
+    for (uint64_t frame = first.value; count != 0;) {
         uint32_t within = frame & (SECTION_FRAMES - 1);
-        uint64_t rest = end - frame + within;
-        unsigned order =
-            largest_order(within, (uint32_t)(rest < SECTION_FRAMES ? rest : SECTION_FRAMES));
+        uint64_t room = SECTION_FRAMES - within;
+        unsigned order = largest_order(within, within + (uint32_t)(count < room ? count : room));
         (watched ? page_free_block : page_free)(allocator, pfn(frame), order);
         frame += UINT64_C(1) << order;
+        count -= UINT64_C(1) << order;
     }
 }
 
@@ -337,14 +338,15 @@ static unsigned order_of(struct page_allocator *allocator, pfn_t frame) {
 }
 
 void page_free_run(struct page_allocator *allocator, pfn_t first, uint64_t count) {
-    for (uint64_t frame = first.value, end = first.value + count; frame < end;) {
+    for (uint64_t frame = first.value; count != 0;) {
         unsigned order = order_of(allocator, pfn(frame));
-        if (UINT64_C(1) << order > end - frame) {
+        if (UINT64_C(1) << order > count) {
             port_panic("page_free_run: frame 0x%lx: the block of order %u reaches beyond the end, "
                        "frame 0x%lx",
-                       frame, order, end);
+                       frame, order, frame + count);
         }
         page_free(allocator, pfn(frame), order);
         frame += UINT64_C(1) << order;
+        count -= UINT64_C(1) << order;
     }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The reserves: low memory for those who ask for a ceiling, some for those who cannot wait.
 //
-// They are held against what the sections have free; frames in a CPU's stack were let go already.
+// They are held against what the sections have free. What lies in a CPU's stack was let go already,
+// by a refill or by who freed it there: the next request for its size gets it, wherever it lies.
 // The counts are read without locks, so CPUs that allocate at once may cut into a reserve by what
 // they take in that moment.
 #include "search.h"

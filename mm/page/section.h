@@ -50,7 +50,7 @@ struct section {
     uint8_t *state; // one byte a frame; when not SPLIT, one STATE_UNMANAGED for all, never written
 };
 
-// A state byte changes without the section's lock in one case: a frame (or a block of 2 MiB) that
+// A state byte changes without the section's lock in one case: that of a block of up to 2 MiB which
 // goes between its owner and a CPU's stack. Those who walk the bytes meanwhile read them with
 // state_read.
 static inline uint8_t state_read(const struct section *section, uint32_t frame) {

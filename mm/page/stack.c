@@ -10,9 +10,9 @@
 #include <mm/assert.h>
 #include <string.h>
 
-// How many blocks of each order a CPU keeps: 1 MiB at most, but four of the largest.
 _Static_assert(PAGE_STACK_BATCH + (1u << SECTION_PART_ORDER) <= PAGE_STACK_FRAMES, "a refill fits");
 
+// How many blocks of each order a CPU keeps: 1 MiB at most, but four of the largest.
 static const uint8_t capacities[PAGE_STACK_ORDERS] = {
     PAGE_STACK_FRAMES, 32, 32, 32, 16, 8, 4, 4, 4, 4,
 };

@@ -4,7 +4,7 @@
 //                  pop, push: no lock, interrupts on
 //      owner  <────────────────────────────────>  order 0: 128 entries     orders 1 … 9: 32 … 4
 //                                                     ^            |         filled by frees,
-//                          refill: 64 frames under one lock       flush:     around them when
+//                 refill: 64 to 127 frames under one lock         flush:     around them when
 //                                                     |            v         empty or full
 //                                                  sections (search.c)    the oldest 64
 //
@@ -14,14 +14,14 @@
 // disables interrupts.
 //
 // The state byte of the first frame of a block in a stack says so (STATE_CACHED), so a double free
-// is caught at the second push; when two CPUs free one frame in the same instant, at the flush.
+// is caught at the second push. Nothing is atomic, so when two CPUs free one block in the same
+// instant both may push it; that is caught at the flush, or when both owners that got it free it.
 #pragma once
 
 #include "internal.h"
 
+#define PAGE_GATE_HELD   1u
 #define PAGE_GATE_CLOSED 2u // while a watch is attached (watch.c); the stack is empty
-
-#define PAGE_GATE_HELD 1u
 
 static inline bool page_gate_enter(struct page_stack *stack) {
     if (__builtin_expect(stack->gate != 0, false)) {
@@ -176,5 +176,5 @@ bool page_stack_refill(struct page_allocator *allocator);
 // is in use or closed.
 bool page_stack_flush(struct page_allocator *allocator);
 
-// Gives everything in a CPU's stacks back. Both gates are the caller's.
+// Gives everything in a CPU's stacks back. The gates of all of them are the caller's.
 void page_stacks_empty(struct page_allocator *allocator, struct page_cpu *cpu);

@@ -39,6 +39,12 @@ static void report_runs(struct text *out, const struct page_refusal *refusal) {
     }
 }
 
+static void report_fitting(struct text *out, const struct page_refusal *refusal) {
+    text_printf(out,
+                "; with a place for it: %lu. A reserve keeps it, or the request was made to fail",
+                refusal->fitting);
+}
+
 static void report_nearest(struct text *out, const struct page_refusal *refusal) {
     uint64_t begin = paddr_of(refusal->nearest).value;
     uint64_t end = begin + refusal->nearest_pages * PAGE_SIZE;
@@ -56,7 +62,9 @@ static void report_nearest(struct text *out, const struct page_refusal *refusal)
 
 void report_refusal(struct text *out, const struct page_refusal *refusal) {
     report_runs(out, refusal);
-    if (refusal->nearest_pages != 0) {
+    if (refusal->fitting != 0) {
+        report_fitting(out, refusal);
+    } else if (refusal->nearest_pages != 0) {
         report_nearest(out, refusal);
     } else if (refusal->runs != 0) {
         text_puts(out, ". Nothing is free below the ceiling");

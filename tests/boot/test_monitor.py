@@ -112,6 +112,8 @@ def test_reserve_and_release_by_hand(uboot):
     ("alloc 19", "order"),
     ("alloc 1 2 3 4 5 6 7 8 9", "takes other arguments"),
     ("free 0x1001 0", "0x1001"),
+    ("free 0x100000 0 pages", "there must be one at least"),
+    ("alloc 0 bytes", "there must be one at least"),
     ("reserve 2M 1M", "the range is empty"),
     ("whatis nothing", '"nothing"'),
     ("whatis 0xfffffffffffffffff", "0xfffffffffffffffff"),

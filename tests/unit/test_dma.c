@@ -209,6 +209,12 @@ static void refusals_in_words(void **state) {
                           "24 KiB; above it 0x108000 is allocated, in a block of order 3 at "
                           "0x108000, owner dma.");
     dma_free(&world.pages, &buffer);
+    const struct page_reserves reserves = {.below_16m = 14};
+    page_set_reserves(&world.pages, &reserves);
+    page_drain(&world.pages); // reserves are held against what the sections have
+    const struct request kept = {5 * PAGE_SIZE, 0, PAGE_ANYWHERE, 0};
+    refusal_reads(&kept, "free runs: 2; long enough: 1; with a place for it: 1. A reserve keeps "
+                         "it, or the request was made to fail.");
 }
 
 static void words_for_every_frame(void **state) {

@@ -280,6 +280,27 @@ static void impossible_requests(void **state) {
                      PAGE_NO_MEMORY);
 }
 
+static void freed_wrongly(void (*free)(struct page_allocator *, pfn_t, uint64_t), pfn_t first,
+                          const char *message) {
+    if (HOST_EXPECT_PANIC()) {
+        free(&world.pages, first, 1);
+        host_panic_end();
+        fail_msg("frame 0x%lx was freed", first.value);
+    }
+    assert_string_equal(host_panic_message, message);
+}
+
+// Not even the frame whose end has no number.
+static void freeing_nothing_is_caught(void **state) {
+    (void)state;
+    const char *last = "page_free: frame 0xffffffffffffffff, order 0: it is not the allocator's "
+                       "memory";
+    freed_wrongly(page_free_contig, PAGE_NO_FRAME, last);
+    freed_wrongly(page_free_run, PAGE_NO_FRAME, last);
+    freed_wrongly(page_free_contig, pfn(3 * SECTION_FRAMES),
+                  "page_free: frame 0xc0000, order 0: it is not the allocator's memory");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(never_refused_wrongly, set_up, tear_down),
@@ -289,6 +310,7 @@ int main(void) {
         cmocka_unit_test(reserves_are_kept_across_their_ends),
         cmocka_unit_test_setup_teardown(a_refusal_is_explained, set_up_pc, tear_down),
         cmocka_unit_test_setup_teardown(impossible_requests, set_up_pc, tear_down),
+        cmocka_unit_test_setup_teardown(freeing_nothing_is_caught, set_up_pc, tear_down),
     };
     return cmocka_run_group_tests_name("page_contig", tests, NULL, NULL);
 }
