@@ -11,6 +11,9 @@
 uint8_t *host_ram;
 uint64_t host_ram_begin;
 _Thread_local unsigned host_cpu;
+#ifdef STRATA_DEBUG
+_Thread_local unsigned long host_interrupts_off;
+#endif
 _Thread_local jmp_buf host_panic_jump;
 _Thread_local bool host_panic_armed;
 _Thread_local char host_panic_message[512];

@@ -29,6 +29,18 @@ static inline const void *port_text(void) {
     return __executable_start;
 }
 
+// A hosted program has no interrupts, but a test may play them with signals, and asks for this.
+#ifdef STRATA_DEBUG
+extern _Thread_local unsigned long host_interrupts_off; // 0: on
+
+static inline unsigned long port_irq_save(void) {
+    return host_interrupts_off++;
+}
+
+static inline void port_irq_restore(unsigned long flags) {
+    host_interrupts_off = flags;
+}
+#else
 static inline unsigned long port_irq_save(void) {
     return 0;
 }
@@ -36,6 +48,7 @@ static inline unsigned long port_irq_save(void) {
 static inline void port_irq_restore(unsigned long flags) {
     (void)flags;
 }
+#endif
 
 static inline void port_relax(void) {
     __builtin_ia32_pause();
