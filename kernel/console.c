@@ -156,6 +156,11 @@ bool console_interrupted(struct console *console) {
     return interrupted;
 }
 
+unsigned console_tiles(const struct console *console) {
+    unsigned columns = console->screen.columns;
+    return columns == 0 || columns >= 110 ? 64 : 32;
+}
+
 // Paging.
 
 static int wait_key(struct console *console) {

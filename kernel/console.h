@@ -65,6 +65,10 @@ void console_flush(struct console *console);
 // The next byte that was typed, CONSOLE_NOTHING or CONSOLE_LOST. Does not wait.
 int console_read(struct console *console);
 
+// How many tiles of a picture of memory a row has room for, with an address before and a legend
+// behind: as many as suits the screen, when there is one.
+unsigned console_tiles(const struct console *console);
+
 // Whether ^C was typed since the last call. For what takes long: call it now and then. Other bytes
 // are kept for console_read.
 bool console_interrupted(struct console *console);

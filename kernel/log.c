@@ -39,7 +39,11 @@ static void log_prefix(const struct log *log, enum port_level level, uint64_t ti
         text_printf(log->out, "[%5lu.%06lu] ", time / 1000000, time % 1000000);
     }
     if (level != PORT_INFO) {
+        text_style(log->out, level == PORT_ERROR     ? TEXT_ERROR
+                             : level == PORT_WARNING ? TEXT_WARNING
+                                                     : TEXT_PLAIN);
         text_printf(log->out, "%s: ", log_level_name(level));
+        text_style(log->out, TEXT_PLAIN);
     }
 }
 

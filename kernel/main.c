@@ -101,6 +101,10 @@ static void print_what_came_of_it(struct text *out) {
     report_buddy(out, &strata.pages);
     text_puts(out, "\n");
     report_ledger(out, &ledger);
+    if (strata.tty.screen.lit) {
+        text_puts(out, "\n");
+        report_tiles(out, &strata.map, &strata.pages, &ledger, console_tiles(&strata.tty));
+    }
     phases_end(&strata.phases, "print-buddy");
     text_puts(out, "\n");
     audit_print(out, &strata);

@@ -92,11 +92,13 @@ _Noreturn void port_panic(const char *format, ...) {
     bool again;
     struct text *out = panic_begin(&again);
     if (out != NULL) {
+        text_style(out, TEXT_ERROR);
         text_puts(out, again ? "\npanic inside a panic: " : "\npanic: ");
         va_list arguments;
         va_start(arguments, format);
         text_vprintf(out, format, arguments);
         va_end(arguments);
+        text_style(out, TEXT_PLAIN);
         text_puts(out, "\n");
     }
     if (out != NULL && !again) {

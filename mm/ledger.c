@@ -129,3 +129,41 @@ void ledger_compute(struct ledger *ledger, const struct memmap *map,
     }
     ledger->mismatch = find_mismatch(ledger, map, allocator);
 }
+
+static enum account account_of_page(const struct page_info *info) {
+    switch (info->state) {
+    case PAGE_STATE_FREE:
+        return ACCOUNT_FREE;
+    case PAGE_STATE_CACHED:
+        return ACCOUNT_CACHED;
+    case PAGE_STATE_ALLOCATED:
+        return (enum account)(ACCOUNT_OWNER_FIRST + info->owner);
+    case PAGE_STATE_RESERVED:
+        return ACCOUNT_RESERVED_RANGES;
+    case PAGE_STATE_BAD:
+        return ACCOUNT_BAD;
+    case PAGE_STATE_METADATA:
+        return ACCOUNT_PAGE_METADATA;
+    case PAGE_STATE_UNMANAGED:
+        break;
+    }
+    return ACCOUNT_COUNT_;
+}
+
+enum account ledger_account_of(const struct memmap *map, struct page_allocator *allocator,
+                               pfn_t frame, uint64_t *frames) {
+    const struct memory_region *region = memmap_find(map, paddr_of(frame));
+    *frames = 1;
+    if (region == NULL) {
+        return ACCOUNT_COUNT_;
+    }
+    if (region->class != MEMORY_USABLE) {
+        *frames = pfn_of(region->end).value - frame.value;
+        return account_of(region->class);
+    }
+    struct page_info info = page_inspect(allocator, frame);
+    if (info.state == PAGE_STATE_FREE || info.state == PAGE_STATE_ALLOCATED) {
+        *frames = info.block.value + (UINT64_C(1) << info.order) - frame.value;
+    }
+    return account_of_page(&info);
+}

@@ -34,6 +34,12 @@ void text_puts(struct text *out, const char *string) {
     out->write(out, string, strlen(string));
 }
 
+void text_heading(struct text *out, const char *string) {
+    text_style(out, TEXT_HEADING);
+    text_puts(out, string);
+    text_style(out, TEXT_PLAIN);
+}
+
 void text_json_string(struct text *out, const char *string) {
     text_puts(out, "\"");
     for (; *string != '\0'; string++) {

@@ -42,6 +42,11 @@ struct ledger {
     const char *mismatch; // NULL, or which counter disagrees with what was counted
 };
 
+// The account of one frame, and in `*frames` how many frames from it on certainly have the same, at
+// least 1. ACCOUNT_COUNT_ for a frame that is no RAM.  O(log regions + orders).
+enum account ledger_account_of(const struct memmap *map, struct page_allocator *allocator,
+                               pfn_t frame, uint64_t *frames);
+
 // O(regions + frames of split sections).
 void ledger_compute(struct ledger *ledger, const struct memmap *map,
                     struct page_allocator *allocator);

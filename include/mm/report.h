@@ -51,6 +51,13 @@ void report_slabs(struct text *out, struct object_heap *heap);
 void report_defect(struct text *out, const struct object_defect *defect);
 void report_object_sites(struct text *out, const struct object_site *sites, size_t count);
 
+// Physical memory to scale: rows of `columns` tiles, each for as many bytes, and beside them the
+// ledger as their legend. A capital letter: all of the tile is that account's; a small one: the
+// largest that is not free of several; ' ' where there is no RAM. On a screen a tile has the colour
+// of the account that has most of it. Rows without RAM are one line. O(blocks).
+void report_tiles(struct text *out, const struct memmap *map, struct page_allocator *allocator,
+                  const struct ledger *ledger, unsigned columns);
+
 // Words for the middle of a line: what a frame is ("allocated, in a block of order 3 at 0x12000,
 // owner dma"), what an address is to the object caches, and, in whole sentences, why a request for
 // contiguous frames was refused.

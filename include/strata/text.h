@@ -42,6 +42,9 @@ void text_printf(struct text *out, const char *format, ...) __attribute__((forma
 void text_vprintf(struct text *out, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
 
+// Writes a string as the beginning of a heading.
+void text_heading(struct text *out, const char *string);
+
 // Writes a NUL-terminated string as it is.
 void text_puts(struct text *out, const char *string);
 

@@ -54,6 +54,13 @@ static void ledger(struct text *out, size_t count, char **arguments) {
     report_ledger(out, &now);
 }
 
+static void view(struct text *out, size_t count, char **arguments) {
+    (void)count, (void)arguments;
+    struct ledger now;
+    ledger_compute(&now, &strata.map, &strata.pages);
+    report_tiles(out, &strata.map, &strata.pages, &now, console_tiles(&strata.tty));
+}
+
 static void acpi(struct text *out, size_t count, char **arguments) {
     (void)count, (void)arguments;
     acpi_report(out, &strata.acpi);
@@ -93,6 +100,7 @@ const struct monitor_command monitor_look_commands[] = {
     {"findings", "", "what is wrong with it", 0, 0, findings},
     {"buddy", "", "free blocks by section and order", 0, 0, buddy},
     {"ledger", "", "whose each byte of RAM is", 0, 0, ledger},
+    {"view", "", "physical memory to scale, by whose it is", 0, 0, view},
     {"acpi", "", "the ACPI tables and what became of their memory", 0, 0, acpi},
     {"whatis", "ADDRESS", "a physical address or one of the kernel's, through every layer", 1, 1,
      whatis},

@@ -18,7 +18,7 @@ static const struct {
     [TEXT_PLAIN] = {0xc8c8c8, 0x000000},     [TEXT_HEADING] = {0xffffff, 0x000000},
     [TEXT_GOOD] = {0x7ed67e, 0x000000},      [TEXT_WARNING] = {0xffd75f, 0x000000},
     [TEXT_ERROR] = {0xff7070, 0x000000},     [TEXT_INVERSE] = {0x000000, 0xffffff},
-    [TEXT_TILE + 0] = {0x1f5c1f, 0x2e8b3a},  [TEXT_TILE + 1] = {0x101010, 0x9be564},
+    [TEXT_TILE + 0] = {0x06300c, 0x43a047},  [TEXT_TILE + 1] = {0x101010, 0x9be564},
     [TEXT_TILE + 2] = {0x101010, 0xff8c42},  [TEXT_TILE + 3] = {0x101010, 0xf2c14e},
     [TEXT_TILE + 4] = {0x101010, 0x5aa9e6},  [TEXT_TILE + 5] = {0x101010, 0x7fc8f8},
     [TEXT_TILE + 6] = {0x101010, 0x3fc1c9},  [TEXT_TILE + 7] = {0x101010, 0xb388eb},

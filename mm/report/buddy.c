@@ -152,7 +152,8 @@ static void report_account(struct text *out, const char *name, uint64_t bytes, u
 }
 
 void report_ledger(struct text *out, const struct ledger *ledger) {
-    text_puts(out, "ledger: every frame of RAM, counted from the structures themselves\n");
+    text_heading(out, "ledger:");
+    text_puts(out, " every frame of RAM, counted from the structures themselves\n");
     for (unsigned i = 0; i < ACCOUNT_COUNT_; i++) {
         if (ledger->bytes[i] != 0) {
             report_account(out, account_name((enum account)i), ledger->bytes[i], ledger->total);

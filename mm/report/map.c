@@ -106,7 +106,8 @@ static void put_descriptor(struct text *out, uint64_t index, const struct efi_de
 
 void report_efi_map(struct text *out, const struct efi_map *map) {
     uint64_t count = efi_map_count(map);
-    text_printf(out, "firmware map: %lu descriptors of %u bytes\n", count, map->stride);
+    text_heading(out, "firmware map:");
+    text_printf(out, " %lu descriptors of %u bytes\n", count, map->stride);
     for (uint64_t i = 0; i < count; i++) {
         struct efi_descriptor entry = efi_map_entry(map, i);
         put_descriptor(out, i, &entry);
@@ -128,7 +129,8 @@ static void put_class_total(struct text *out, enum memory_class class, uint64_t 
 }
 
 void report_regions(struct text *out, const struct memmap *map) {
-    text_printf(out, "regions: %zu, described ", map->region_count);
+    text_heading(out, "regions:");
+    text_printf(out, " %zu, described ", map->region_count);
     text_size(out, map->described_bytes);
     text_puts(out, "\n");
     for (size_t i = 0; i < map->region_count; i++) {
@@ -142,12 +144,20 @@ void report_regions(struct text *out, const struct memmap *map) {
     }
 }
 
+static enum text_style style_of(enum finding_severity severity) {
+    static const enum text_style styles[] = {TEXT_HEADING, TEXT_WARNING, TEXT_ERROR};
+    return styles[severity];
+}
+
 void report_findings(struct text *out, const struct memmap *map) {
-    text_printf(out, "findings: %zu\n", map->finding_count + map->findings_dropped);
+    text_heading(out, "findings:");
+    text_printf(out, " %zu\n", map->finding_count + map->findings_dropped);
     for (size_t i = 0; i < map->finding_count; i++) {
         const struct finding *finding = &map->findings[i];
+        text_style(out, style_of(finding->severity));
         text_printf(out, "  %s: %s: ", finding_severity_name(finding->severity),
                     finding_rule_name(finding->rule));
+        text_style(out, TEXT_PLAIN);
         finding_print(out, finding);
         text_puts(out, "\n");
     }
