@@ -42,7 +42,7 @@
 #define PAGING_ALL     UINT32_C(0x39f) // every bit there is
 
 // What IA32_PAT holds for these cache types to mean what they say: WB, WT, UC-, UC as after reset,
-// then WC, WP, UC-, UC (SDM 11.12.4).
+// then WC, WP, UC-, UC (SDM vol. 3A, 12.12).
 #define PAGING_PAT UINT64_C(0x0007050100070406)
 
 // What the CPU has.
