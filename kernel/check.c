@@ -5,6 +5,9 @@
 
 static const char *address_space_broken(struct kernel *kernel) {
     const char *broken = tables_check(&kernel->tables);
+    if (broken == NULL && kernel->runtime.state == RUNTIME_READY) {
+        broken = tables_check(&kernel->runtime.tables);
+    }
     struct vm_window *const windows[] = {&kernel->vmalloc, &kernel->mmio, &kernel->stacks};
     for (size_t i = 0; broken == NULL && i < sizeof(windows) / sizeof(windows[0]); i++) {
         broken = vm_window_check(windows[i]);

@@ -3,12 +3,40 @@
 #include <stacks.h>
 #include <string.h>
 
+#define UNUSED UINT64_C(0x5354524154415354) // no address, and no likely number
+
 static const char *const names[STACKS_MAX] = {"double-fault", "NMI", "machine-check", "kernel"};
 
 size_t stacks_list(const struct kernel *kernel, struct stack_range *ranges) {
     memcpy(ranges, kernel->segments.stacks, sizeof(kernel->segments.stacks));
     ranges[IST_COUNT_ - 1] = kernel->stack;
     return STACKS_MAX;
+}
+
+void stacks_prepare(const struct stack_range *range) {
+    uint64_t *words = (uint64_t *)range->begin;
+    for (uint64_t i = 0; i < (range->end - range->begin) / sizeof(uint64_t); i++) {
+        words[i] = UNUSED;
+    }
+}
+
+// The words that are still as they were are those that nobody came to.
+static uint64_t used_bytes(const struct stack_range *range) {
+    const uint64_t *words = (const uint64_t *)range->begin;
+    uint64_t count = (range->end - range->begin) / sizeof(uint64_t), i = 0;
+    while (i < count && words[i] == UNUSED) {
+        i++;
+    }
+    return (count - i) * sizeof(uint64_t);
+}
+
+void stacks_report(struct text *out, const struct kernel *kernel) {
+    struct stack_range ranges[STACKS_MAX];
+    size_t count = stacks_list(kernel, ranges);
+    for (size_t i = 0; i < count; i++) {
+        text_printf(out, "%s stack: %lu of %lu bytes were ever used\n", names[i],
+                    used_bytes(&ranges[i]), ranges[i].end - ranges[i].begin);
+    }
 }
 
 bool stacks_readable(const struct kernel *kernel, uint64_t address) {

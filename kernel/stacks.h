@@ -9,6 +9,12 @@
 // Stores the stacks; returns how many there are.
 size_t stacks_list(const struct kernel *kernel, struct stack_range *ranges);
 
+// Fills a stack that nobody runs on yet, so that stacks_report can tell how far it was used.
+void stacks_prepare(const struct stack_range *range);
+
+// A line for each stack: how much of it was ever used.
+void stacks_report(struct text *out, const struct kernel *kernel);
+
 // Whether a word at `address` lies in one of them.
 bool stacks_readable(const struct kernel *kernel, uint64_t address);
 

@@ -164,3 +164,21 @@ void runtime_report(struct text *out, struct kernel *kernel) {
     }
     text_printf(out, "%lu pages are writable and executable\n", writable_code(kernel));
 }
+
+void runtime_records(struct text *out, const struct kernel *kernel) {
+    static const char *const states[] = {"untried", "ready", "off"};
+    const struct runtime *runtime = &kernel->runtime;
+    text_printf(out,
+                "{\"record\":\"runtime\",\"state\":\"%s\",\"virtual\":%s,\"code\":%lu,"
+                "\"data\":%lu,\"device\":%lu,\"refused\":%lu,\"attribute_entries\":%lu,"
+                "\"calls\":%lu,\"why_off\":",
+                states[runtime->state], runtime->virtual ? "true" : "false", runtime->code_pages,
+                runtime->data_pages, runtime->device_pages, runtime->refused_pages,
+                runtime->attribute_entries, runtime->calls);
+    if (runtime->why_off != NULL) {
+        text_json_string(out, runtime->why_off);
+        text_puts(out, "}\n");
+    } else {
+        text_puts(out, "null}\n");
+    }
+}

@@ -74,5 +74,10 @@ uint64_t runtime_call(struct kernel *kernel, enum runtime_service service,
 // to the caller and returns true.
 bool runtime_recover(struct kernel *kernel, struct trap_frame *frame);
 
+// {"record":"runtime","state":"ready","virtual":false,"code":256,"data":646,"device":1024,
+//  "refused":0,"attribute_entries":22,"calls":3,"why_off":null}   (one line; pages)
+// `state` is untried, ready or off. Does not try them.
+void runtime_records(struct text *out, const struct kernel *kernel);
+
 // What is known of them, for people.
 void runtime_report(struct text *out, struct kernel *kernel);

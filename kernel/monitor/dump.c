@@ -60,6 +60,14 @@ static void record_windows(struct text *out, struct kernel *kernel) {
     }
 }
 
+// Pages that are watched, were too many to be, and were written to.
+static void record_tripwire(struct text *out, const char *class, const struct tripwire *wire) {
+    text_printf(out,
+                "{\"record\":\"tripwire\",\"class\":\"%s\",\"watched\":%lu,\"unwatched\":%lu,"
+                "\"changed\":%lu}\n",
+                class, wire->watched_pages, wire->unwatched_pages, wire->changed_pages);
+}
+
 void dump_json(struct text *out, struct kernel *kernel) {
     struct ledger ledger;
     ledger_compute(&ledger, &kernel->map, &kernel->pages);
@@ -76,6 +84,9 @@ void dump_json(struct text *out, struct kernel *kernel) {
     controls_records(out, &kernel->controls);
     layout_records(out, &kernel->layout);
     mappings_records(out, kernel);
+    runtime_records(out, kernel);
+    record_tripwire(out, "bootsvc", &kernel->bootsvc_wire);
+    record_tripwire(out, "low", &kernel->low_wire);
     record_windows(out, kernel);
     record_audit(out, kernel);
     phases_record(out, &kernel->phases);

@@ -6,6 +6,7 @@
 #include <mm/port.h>
 #include <mm/report.h>
 #include <monitor/monitor.h>
+#include <stacks.h>
 #include <state.h>
 #include <string.h>
 
@@ -171,6 +172,7 @@ static void vm(struct text *out, size_t count, char **arguments) {
     report_window(out, "stacks", &strata.stacks);
     text_printf(out, "address spaces: %lu, with %lu shared frames\n", strata.spaces.count,
                 strata.spaces.shares.shared);
+    stacks_report(out, &strata);
 }
 
 static void vm_trim(struct text *out, size_t count, char **arguments) {

@@ -7,6 +7,7 @@
 #include <mm/port.h>
 #include <paging/image.h>
 #include <paging/start.h>
+#include <stacks.h>
 #include <x86/cpu.h>
 
 #define STACK_PAGES 8 // 32 KiB
@@ -275,6 +276,10 @@ bool paging_start(struct kernel *kernel, struct stack_range *stack) {
     // That leaves global translations, and the firmware may have had some.
     const struct tlb_flush flush = {.space = &kernel->tables.space, .everything = true};
     port_tlb_flush(&flush);
+    stacks_prepare(stack);
+    for (unsigned i = 1; i < IST_COUNT_; i++) {
+        stacks_prepare(&ist[i - 1]);
+    }
     segments_set_stacks(&kernel->segments, ist);
     kernel->own_tables = true;
     begin_services(kernel);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // An EFI application for a test: it leaves the firmware running on five-level page tables, as newer
-// firmware does by itself. A table above the firmware's own is made, with its first entry leading to
-// them, so every address that the firmware uses means what it did.
+// firmware does by itself. A table above the firmware's own is made, with its first entry leading
+// to them, so every address that the firmware uses means what it did.
 //
-// CR4.LA57 cannot change while paging is on, and paging cannot be switched off in 64-bit mode (Intel
-// SDM volume 3, 4.1.2 and 10.8.5): so the way leads through 32-bit code. It needs a processor with
-// LA57, and itself and its stack below 4 GiB.
+// CR4.LA57 cannot change while paging is on, and paging cannot be switched off in 64-bit mode
+// (Intel SDM volume 3, 4.1.2 and 10.8.5): so the way leads through 32-bit code. It needs a
+// processor with LA57, and itself and its stack below 4 GiB.
 #define BOOT_SERVICES  96 // in the system table
 #define ALLOCATE_PAGES 40 // in the boot services
 #define MAX_ADDRESS    1

@@ -113,8 +113,8 @@ def test_an_address_through_every_layer(uboot):
 
 def hand_over_with_five_levels(boot, options="", **wanted):
     """Boots on U-Boot, which an EFI application has put on five-level page tables before the loader starts."""
-    session = boot(firmware="uboot", cpu="max,+la57", files=[("la57.efi", (BUILD / "test/boot/la57.efi").read_bytes())],
-                   **wanted)
+    switch = (BUILD / "test/boot/la57.efi").read_bytes()
+    session = boot(firmware="uboot", cpu="max,+la57", files=[("la57.efi", switch)], **wanted)
     session.expect("Hit any key", 30)
     session.send("\r")
     session.expect(r"^=> ", 10)

@@ -61,9 +61,12 @@ def test_a_fault_inside_is_survived(request, firmware):
 
 def test_they_can_be_left_alone(uboot):
     session = uboot("runtime=off")
+    (record,) = sound(session).of("runtime")
+    assert (record["state"], record["calls"]) == ("untried", 0)
     assert session.command("runtime").strip() == "runtime services: off: runtime=off"
     assert "off: runtime=off" in session.command("time")
-    sound(session)
+    (record,) = sound(session).of("runtime")
+    assert (record["state"], record["why_off"], record["calls"]) == ("off", "runtime=off", 0)
 
 
 @pytest.mark.parametrize("mode", ["identity", "virtual"])

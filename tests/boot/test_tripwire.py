@@ -45,7 +45,9 @@ def test_nobody_writes(uboot, ovmf):
     for session in (uboot(), ovmf()):
         watched, of, written, low, low_written = summary(session)
         assert watched == of > 1000 and written == 0 and low > 100 and low_written == 0
-        sound(session)
+        wires = {wire["class"]: wire for wire in sound(session).of("tripwire")}
+        assert (wires["bootsvc"]["watched"], wires["bootsvc"]["changed"]) == (watched, 0)
+        assert (wires["low"]["watched"], wires["low"]["unwatched"], wires["low"]["changed"]) == (low, 0, 0)
 
 
 def test_a_page_that_is_written_to_stays_out(uboot, tmp_path):
