@@ -18,6 +18,6 @@ void stacks_report(struct text *out, const struct kernel *kernel);
 // Whether a word at `address` lies in one of them.
 bool stacks_readable(const struct kernel *kernel, uint64_t address);
 
-// Writes which stack `pointer` lies in, or has left, as a line. True when it has left one downwards:
-// then the address of the last page fault is where.
+// Writes which stack `pointer` lies in, or has left, as a line. True when it has left one
+// downwards: then the address of the last page fault is where.
 bool stacks_explain(struct text *out, const struct kernel *kernel, uint64_t pointer);

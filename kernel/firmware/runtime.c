@@ -91,15 +91,26 @@ uint64_t runtime_call(struct kernel *kernel, enum runtime_service service,
     return runtime_enter(kernel, service, arguments);
 }
 
+static void explain_access(struct text *out, uint64_t error, uint64_t address) {
+    const char *access = (error & TRAP_ERROR_FETCH) != 0   ? "instruction fetch from"
+                         : (error & TRAP_ERROR_WRITE) != 0 ? "write to"
+                                                           : "read of";
+    text_printf(out, ": %s 0x%016lx, %s", access, address,
+                (error & TRAP_ERROR_PRESENT) != 0 ? "which its permissions forbid"
+                                                  : "where nothing is mapped for it");
+}
+
 static void report_exception(struct kernel *kernel, const struct trap_frame *frame,
                              uint64_t fault_address) {
     char line[200];
     struct text_buffer reason;
     text_buffer_init(&reason, line, sizeof(line));
-    trap_explain_error(&reason.text, frame->vector, frame->error, fault_address);
-    port_log(PORT_ERROR, "the firmware failed in %s: exception %lu (%s), at 0x%lx%s%s",
+    if (frame->vector == TRAP_PAGE_FAULT) {
+        explain_access(&reason.text, frame->error, fault_address);
+    }
+    port_log(PORT_ERROR, "the firmware failed in %s: exception %lu (%s), at 0x%lx%s",
              services[kernel->runtime.service].name, frame->vector, trap_name(frame->vector),
-             frame->rip, reason.length != 0 ? ": " : "", line);
+             frame->rip, line);
     if (frame->vector == TRAP_PAGE_FAULT && kernel->log.level >= PORT_INFO) {
         fault_explain_address(kernel->console, kernel, vaddr(fault_address));
     }
