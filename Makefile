@@ -33,7 +33,7 @@ say = @$(if $(V),:,printf '  %-8s %s\n' '$(1)' '$(2)')
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
 
-include mm/build.mk kernel/build.mk efi/build.mk esp/build.mk ovmf/build.mk tests/build.mk
+include mm/build.mk kernel/build.mk efi/build.mk esp/build.mk ovmf/build.mk tests/build.mk docs/build.mk
 
 .PHONY: all help deps clean
 all: ## build the loader, the kernel, the ESP tree and the hosted tools under build/
