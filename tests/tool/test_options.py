@@ -12,10 +12,15 @@ def test_there_are_options():
     assert len(NAMES) >= 9 and len(NAMES) == len(set(NAMES))
 
 
-def test_the_readme_has_them_all():
-    section = (TOP / "efi/README.md").read_text().split("## Options")[1].split("\n## ")[0]
+def test_the_page_has_them_all():
+    section = (TOP / "docs/options.md").read_text().split("## All of them")[1].split("\n## ")[0]
     assert sorted(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == sorted(NAMES)
 
 
 def test_the_sample_file_has_them_all():
     assert sorted(re.findall(r"^#(\w+)=", (TOP / "esp/strata.conf").read_text(), re.MULTILINE)) == sorted(NAMES)
+
+
+def test_the_page_uses_only_those_that_there_are():
+    section = (TOP / "docs/options.md").read_text()
+    assert set(re.findall(r"`(?:[^`\n]*\s)?(\w+)=", section)) - {"name", "ARGS", "root", "EMBEDDED_OPTIONS", "OPTIONS"} <= set(NAMES)

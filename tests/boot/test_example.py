@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+"""The kernel of docs/example, which uses mm/ and nothing else of Strata, started by QEMU's multiboot loader."""
+
+import re
+import subprocess
+
+import pytest
+
+from harness import BUILD
+from machine import QEMU
+
+
+def start(memory, *more):
+    return subprocess.run([QEMU, "-nodefaults", "-no-reboot", "-accel", "tcg", "-m", memory, "-display", "none",
+                           "-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
+                           "-kernel", BUILD / "docs/example.bin", *more], capture_output=True, text=True, timeout=60,
+                          check=False, stdin=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize("memory, regions", [("64M", 1), ("256M", 1), ("3G", 1), ("6G", 1)])
+def test_another_kernel_with_another_loader(memory, regions):
+    result = start(memory)
+    assert result.returncode == 33, result.stdout
+    lines = result.stdout.splitlines()
+    assert lines[0] == "A small kernel with Strata's mm"
+    assert lines[-1] == "check: ok"
+    assert "  unaccounted 0" in lines
+    assert len(re.findall(r"^  usable +\[", result.stdout, re.MULTILINE)) == regions
+    # Memory above what it maps is named, and left alone.
+    assert ("beyond-physical-width: descriptor" in result.stdout)
+    free = int(re.search(r"^  free +(\d+) KiB", result.stdout, re.MULTILINE)[1])
+    total = int(re.search(r"^  total RAM +(\d+) KiB", result.stdout, re.MULTILINE)[1])
+    assert 0.9 < free / total < 1
+
+
+def test_it_needs_some_memory():
+    result = start("2M")
+    assert result.returncode == 35
+    assert "panic: " in result.stdout
