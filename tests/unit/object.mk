@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: MIT
 TEST_SOURCES_object := tests/unit/world.c
 TEST_SOURCES_object_defects := tests/unit/world.c
+TEST_SOURCES_object_threads := tests/unit/world.c

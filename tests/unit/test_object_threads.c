@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+// Threads as CPUs on one kmalloc: built with ThreadSanitizer too. Each allocates and frees at
+// random, hands objects to the others to free, shrinks now and then; one looks at the statistics
+// meanwhile. What was written is found again; when they have stopped every invariant holds.
+//   STRATA_STEPS=n: how many operations each thread does.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "world.h"
+#include <host/host.h>
+#include <mm/kmalloc.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WORKERS  3
+#define LIVE_MAX 256
+#define POST_MAX 128
+
+struct object {
+    uint8_t *memory;
+    size_t size;
+};
+
+// Objects on their way to whoever frees them.
+static struct post {
+    pthread_mutex_t mutex;
+    struct object objects[POST_MAX];
+    size_t count;
+} post = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static struct world world;
+static struct kmalloc kmalloc;
+static uint64_t steps = 60000;
+static unsigned running;
+
+static bool post_put(struct object object) {
+    pthread_mutex_lock(&post.mutex);
+    bool taken = post.count < POST_MAX;
+    if (taken) {
+        post.objects[post.count++] = object;
+    }
+    pthread_mutex_unlock(&post.mutex);
+    return taken;
+}
+
+static bool post_get(struct object *object) {
+    pthread_mutex_lock(&post.mutex);
+    bool found = post.count != 0;
+    if (found) {
+        *object = post.objects[--post.count];
+    }
+    pthread_mutex_unlock(&post.mutex);
+    return found;
+}
+
+// The first and the last byte say the size: nobody else has written there.
+static void give_back(struct object object) {
+    assert_int_equal(object.memory[0], (uint8_t)object.size);
+    assert_int_equal(object.memory[object.size - 1], (uint8_t)object.size);
+    kmalloc_free(&kmalloc, object.memory);
+}
+
+static struct object take(uint64_t *seed) {
+    size_t size = world_random(seed) % 64 == 0 ? 1 + world_random(seed) % 100000
+                                               : 1 + world_random(seed) % 600;
+    struct object object = {kmalloc_alloc(&kmalloc, size, 0), size};
+    assert_non_null(object.memory);
+    object.memory[0] = object.memory[size - 1] = (uint8_t)size;
+    return object;
+}
+
+static void *work(void *argument) {
+    unsigned cpu = (unsigned)(uintptr_t)argument;
+    struct object live[LIVE_MAX], posted;
+    size_t count = 0;
+    uint64_t seed = 88172645463325252u + cpu;
+    host_cpu_set(cpu);
+    for (uint64_t step = 0; step < steps; step++) {
+        uint64_t what = world_random(&seed) % 1000;
+        if (what < 500 && count < LIVE_MAX) {
+            live[count++] = take(&seed);
+        } else if (what < 850 && count != 0) {
+            size_t i = world_random(&seed) % count;
+            struct object object = live[i];
+            live[i] = live[--count];
+            if (what >= 650 || !post_put(object)) {
+                give_back(object);
+            }
+        } else if (what < 999 && post_get(&posted)) {
+            give_back(posted);
+        } else if (what == 999) {
+            object_heap_shrink(&kmalloc.heap);
+        }
+    }
+    while (count != 0) {
+        give_back(live[--count]);
+    }
+    __atomic_fetch_sub(&running, 1, __ATOMIC_RELEASE);
+    return NULL;
+}
+
+static void *watch(void *argument) {
+    (void)argument;
+    host_cpu_set(WORKERS);
+    while (__atomic_load_n(&running, __ATOMIC_ACQUIRE) != 0) {
+        for (unsigned i = 0; i < KMALLOC_CLASSES; i++) {
+            struct object_statistics statistics;
+            object_cache_statistics(&kmalloc.classes[i], &statistics);
+            assert_true(statistics.in_use <= statistics.objects);
+        }
+        usleep(10000);
+    }
+    return NULL;
+}
+
+static void threads_keep_every_invariant(void **state) {
+    (void)state;
+    const struct world_range range = {16 * MIB, GIB, EFI_CONVENTIONAL};
+    pthread_t threads[WORKERS + 1];
+    const char *more = getenv("STRATA_STEPS");
+    steps = more != NULL ? strtoull(more, NULL, 0) : steps;
+    world_create(&world, &range, 1);
+    assert_true(kmalloc_init(&kmalloc, &world.pages, NULL));
+    running = WORKERS;
+    for (uintptr_t i = 0; i < WORKERS; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, work, (void *)i), 0);
+    }
+    assert_int_equal(pthread_create(&threads[WORKERS], NULL, watch, NULL), 0);
+    for (unsigned i = 0; i < WORKERS + 1; i++) {
+        pthread_join(threads[i], NULL);
+    }
+    struct object object;
+    while (post_get(&object)) {
+        give_back(object);
+    }
+    assert_null(object_check(&kmalloc.heap));
+    for (unsigned cpu = 0; cpu < WORKERS; cpu++) {
+        host_cpu_set(cpu);
+        object_heap_shrink(&kmalloc.heap);
+    }
+    host_cpu_set(0);
+    for (unsigned i = 0; i < KMALLOC_CLASSES; i++) {
+        assert_int_equal(kmalloc.classes[i].slab_count, 0);
+    }
+    assert_null(page_check(&world.pages));
+    world_destroy(&world);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(threads_keep_every_invariant),
+    };
+    return cmocka_run_group_tests_name("object_threads", tests, NULL, NULL);
+}
