@@ -63,7 +63,7 @@ $(LA57): tests/boot/la57.S
 .PHONY: unit test test-boot fuzz coverage lint format
 unit: $(UNIT_PROGRAMS)
 
-test: $(BENCH) $(EXHAUSTIVE) $(BUILD)/strata.img $(LA57)
+test: $(BENCH) $(OBJECTS) $(EXHAUSTIVE) $(BUILD)/strata.img $(LA57)
 test: all unit $(THREAD_PROGRAMS) $(FUZZ_PROGRAMS) ## run every test; last line: N passed, N failed (T= for pytest)
 	$(Q)$(PYTHON) tests/run --build $(BUILD) --jobs $(JOBS) $(T)
 

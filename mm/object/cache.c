@@ -21,14 +21,14 @@ static bool is_used(const struct object_cache *cache, unsigned order) {
     return (PAGE_SIZE << order) - slab_fits(cache, order) * cache->size < cache->size;
 }
 
-// The smallest order whose slab has `least` objects and loses at most a sixteenth at its end.
+// The smallest order whose slab has `least` objects and loses at most a 128th at its end.
 static uint8_t order_for(const struct object_cache *cache, uint64_t least_bytes,
                          uint64_t least_objects) {
     uint8_t order = 0;
     while (order < SLAB_ORDER_MAX && is_used(cache, order + 1)) {
         uint64_t bytes = PAGE_SIZE << order, objects = slab_fits(cache, order);
         if (objects >= least_objects && bytes >= least_bytes &&
-            (bytes - objects * cache->size) * 16 <= bytes) {
+            (bytes - objects * cache->size) * 128 <= bytes) {
             break;
         }
         order++;

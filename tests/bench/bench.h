@@ -13,9 +13,14 @@
 #include <stdint.h>
 #include <time.h>
 
-#define NO_FRAME   UINT32_MAX
-#define HUGE_ORDER 9 // 2 MiB, in frames of 4 KiB
-#define HUGE_COUNT (1u << HUGE_ORDER)
+// objects/ measures kmalloc with the same table, report and machine.
+#ifdef BENCH_OBJECTS
+#include "objects/objects.h"
+#else
+
+#define NO_FRAME                  UINT32_MAX
+#define HUGE_ORDER                9 // 2 MiB, in frames of 4 KiB
+#define HUGE_COUNT                (1u << HUGE_ORDER)
 
 enum row {
     ROW_HOT,
@@ -119,6 +124,8 @@ void workload_destroy(struct workload *workload);
 
 // selfcheck.c: NULL, or what the contestant does wrong, found against a naive oracle.
 const char *selfcheck(const struct contestant *contestant);
+
+#endif // BENCH_OBJECTS
 
 // machine.c
 extern bool machine_huge_pages; // map with 2 MiB pages where the host has them, as kernels do

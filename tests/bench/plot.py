@@ -13,12 +13,18 @@ import sys
 from xml.sax.saxutils import escape
 
 # Colours that people with any kind of colour vision tell apart (the palette of Okabe and Ito).
-PEERS = {
+PAGE_PEERS = {
     "list": ("L  list buddy, 64-byte frames", "#D55E00"),
     "array": ("A  array stack", "#0072B2"),
     "intrusive": ("S  intrusive stack", "#CC79A7"),
     "bitmap": ("B  bitmap, next-fit", "#E69F00"),
 }
+OBJECT_PEERS = {
+    "mimalloc": ("mimalloc", "#D55E00"),
+    "jemalloc": ("jemalloc", "#0072B2"),
+    "glibc": ("glibc", "#E69F00"),
+}
+PEERS = {}  # those of the program whose numbers are drawn
 STRATA = "#009E73"
 INK, GREY, FAINT = "#222222", "#777777", "#E4E4E4"
 LEFT, RIGHT, WIDTH, STEP = 250, 110, 1040, 26
@@ -162,11 +168,14 @@ def main():
     source, target = sys.argv[1:]
     with open(source) as file:
         record = json.load(file)
+    objects = record["program"].endswith("objects")
+    PEERS.update(OBJECT_PEERS if objects else PAGE_PEERS)
+    arena = "" if objects else f"arena {record['arena_gib']:g} GiB, "
     picture = Picture()
-    picture.text(20, 34, "Page allocators on equal work", INK, 20, weight="bold")
-    picture.text(20, 56, f"time relative to Strata's, logarithmic; arena {record['arena_gib']:g} GiB, "
-                 f"{record['machine']}, {record['pages']} pages, medians of {record['repeats']} repeats; "
-                 "strokes: what Strata must reach", GREY, 12)
+    picture.text(20, 34, "kmalloc beside general allocators" if objects else "Page allocators on equal work", INK, 20,
+                 weight="bold")
+    picture.text(20, 56, f"time relative to Strata's, logarithmic; {arena}{record['machine']}, {record['pages']} "
+                 f"pages, medians of {record['repeats']} repeats; strokes: what Strata must reach", GREY, 12)
     draw_legend(picture, 86)
     timed = [row for row in record["rows"] if row["time"] and median(row, "strata") and ratios(row)]
     y = draw_times(picture, timed, 128) if timed else 128

@@ -72,13 +72,7 @@ static void print_tally(const struct results *results) {
 }
 
 void report_table(const struct results *results) {
-    printf("Page allocators on equal work: arena %g GiB, %s, %s pages for metadata and arena,\n"
-           "medians of %u interleaved repeats, the loop included; ± half the quartiles' distance\n"
-           "L list buddy with 64-byte frames and per-CPU lists, A array stack, S intrusive stack,\n"
-           "B bitmap with next-fit hint (A, S and B: no checks, no locks but in the thread rows);\n"
-           "a spin lock that nobody else wants, taken and released: %.1f ns\n\n",
-           results->arena_gib, machine_name(), machine_huge_pages ? "2 MiB" : "4 KiB",
-           results->repeats, results->lock_ns);
+    report_heading(results);
     printf("%-37s", "");
     for (unsigned who = 0; who < CONTESTANT_COUNT_; who++) {
         printf("%12s", contestants[who]->title);
@@ -155,11 +149,12 @@ bool report_json(const struct results *results, const char *path) {
         return false;
     }
     fprintf(out,
-            "{\n  \"program\": \"strata bench pages\",\n  \"machine\": \"%s\",\n"
+            "{\n  \"program\": \"%s\",\n  \"machine\": \"%s\",\n"
             "  \"compiler\": \"%s\",\n  \"pages\": \"%s\",\n  \"arena_gib\": %g,\n"
             "  \"quick\": %s,\n  \"repeats\": %u,\n  \"lock_ns\": %.3g,\n  \"rows\": [\n",
-            machine_name(), __VERSION__, machine_huge_pages ? "2 MiB" : "4 KiB", results->arena_gib,
-            results->quick ? "true" : "false", results->repeats, results->lock_ns);
+            bench_program, machine_name(), __VERSION__, machine_huge_pages ? "2 MiB" : "4 KiB",
+            results->arena_gib, results->quick ? "true" : "false", results->repeats,
+            results->lock_ns);
     const char *separator = "";
     for (unsigned row = 0; row < ROW_COUNT_; row++) {
         if (results->counts[row] > 0) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// The rows and what must hold of them; medians and verdicts.
+// The rows and what must hold of them.
 #include "table.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 
 #define TIME(scenario, id, title)                                                                  \
     { id, title, "ns", SCENARIO_##scenario, 1, true }
@@ -69,36 +69,14 @@ const struct bound bounds[] = {
 };
 const unsigned bound_count = sizeof(bounds) / sizeof(bounds[0]);
 
-static int compare_values(const void *left, const void *right) {
-    double a = *(const double *)left, b = *(const double *)right;
-    return (a > b) - (a < b);
-}
+const char *const bench_program = "strata bench pages";
 
-void results_sort(struct results *results) {
-    for (unsigned row = 0; row < ROW_COUNT_; row++) {
-        for (unsigned who = 0; results->counts[row] > 0 && who < CONTESTANT_COUNT_; who++) {
-            qsort(results->values[row][who], results->counts[row], sizeof(double), compare_values);
-        }
-    }
-}
-
-double results_median(const struct results *results, enum row row, enum contestant_id who) {
-    const double *sorted = results->values[row][who];
-    unsigned count = results->counts[row], middle = count / 2;
-    if (count == 0) {
-        return NAN;
-    }
-    return count % 2 != 0 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
-
-double bound_value(const struct results *results, const struct bound *bound) {
-    double value = results_median(results, bound->row, STRATA);
-    if (bound->kind != BOUND_RATIO) {
-        return value;
-    }
-    return value / results_median(results, bound->other_row, bound->other);
-}
-
-bool bound_is_met(const struct bound *bound, double value) {
-    return bound->kind == BOUND_AT_LEAST ? value >= bound->limit : value <= bound->limit;
+void report_heading(const struct results *results) {
+    printf("Page allocators on equal work: arena %g GiB, %s, %s pages for metadata and arena,\n"
+           "medians of %u interleaved repeats, the loop included; ± half the quartiles' distance\n"
+           "L list buddy with 64-byte frames and per-CPU lists, A array stack, S intrusive stack,\n"
+           "B bitmap with next-fit hint (A, S and B: no checks, no locks but in the thread rows);\n"
+           "a spin lock that nobody else wants, taken and released: %.1f ns\n\n",
+           results->arena_gib, machine_name(), machine_huge_pages ? "2 MiB" : "4 KiB",
+           results->repeats, results->lock_ns);
 }

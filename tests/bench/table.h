@@ -46,6 +46,10 @@ double results_median(const struct results *results, enum row row, enum contesta
 double bound_value(const struct results *results, const struct bound *bound);
 bool bound_is_met(const struct bound *bound, double value);
 
+// The program's: what stands above its table, and in its JSON.
+void report_heading(const struct results *results);
+extern const char *const bench_program;
+
 void report_table(const struct results *results);
 // False when the file cannot be written.
 bool report_json(const struct results *results, const char *path);

@@ -12,6 +12,7 @@ import pytest
 
 HERE = Path(__file__).resolve().parent
 PAGES = Path(os.environ["STRATA_BUILD"]) / "bench" / "pages"
+OBJECTS = PAGES.with_name("objects")
 
 
 @pytest.fixture(scope="module")

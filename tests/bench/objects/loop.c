@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+#include "loop.h"
+#include "shape.h"

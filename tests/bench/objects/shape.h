@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: MIT
+// A contestant's scenarios, compiled for it: it has defined PEER, PEER_ID, PEER_TITLE and
+//   peer_open()           before anything else; `cpu`: this thread plays it from now on
+//   peer_alloc, peer_free, peer_realloc
+//   peer_taken()          bytes of memory taken now; NAN when nobody can tell
+//   peer_shrink()         gives back what can be given back
+#pragma once
+
+#ifndef PEER // read alone, this is about the empty loop
+#ifndef BENCH_OBJECTS
+#define BENCH_OBJECTS
+#endif
+#include "loop.h"
+#endif
+#include "../bench.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+// Long loops are timed in steps, and the median step counts.
+#define STEPS 25
+
+static int compare_times(const void *left, const void *right) {
+    double a = *(const double *)left, b = *(const double *)right;
+    return (a > b) - (a < b);
+}
+
+static double median_of(double *times, unsigned count) {
+    qsort(times, count, sizeof(times[0]), compare_times);
+    return times[count / 2];
+}
+
+static __attribute__((noinline)) void pairs(uint64_t count, size_t size) {
+    for (uint64_t i = 0; i < count; i++) {
+        peer_free(peer_alloc(size));
+    }
+}
+
+static double time_pairs(uint64_t count, size_t size) {
+    double times[STEPS];
+    pairs(count / 8, size);
+    for (unsigned step = 0; step < STEPS; step++) {
+        double begin = cpu_ns();
+        pairs(count / STEPS, size);
+        times[step] = (cpu_ns() - begin) / (double)(count / STEPS);
+    }
+    return median_of(times, STEPS);
+}
+
+static void run_hot(const struct workload *workload, double *values) {
+    static const size_t sizes[] = {8, 64, 256, 1024, 2048, 4096, 16384, 65536};
+    for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        values[ROW_HOT_8 + i] = time_pairs(workload->pairs, sizes[i]);
+    }
+}
+
+static void *objects[BULK];
+
+static __attribute__((noinline)) void take_bulk(void) {
+    for (uint32_t i = 0; i < BULK; i++) {
+        objects[i] = peer_alloc(64);
+    }
+}
+
+static __attribute__((noinline)) void free_bulk(void) {
+    for (uint32_t i = 0; i < BULK; i++) {
+        peer_free(objects[i]);
+    }
+}
+
+static void shuffle(uint64_t seed) {
+    for (uint32_t i = BULK; i > 1; i--) {
+        uint32_t other = scaled((uint32_t)(random_next(&seed) >> 32), i);
+        void *object = objects[i - 1];
+        objects[i - 1] = objects[other];
+        objects[other] = object;
+    }
+}
+
+// Fresh first; then in an arena that was freed in random order before, as one that is in use is.
+static void run_bulk(const struct workload *workload, double *values) {
+    enum { TURNS = 5 };
+    double alloc[TURNS], sequence[TURNS], random[TURNS], times[4];
+    times[0] = cpu_ns();
+    take_bulk();
+    values[ROW_FRESH] = (cpu_ns() - times[0]) / BULK;
+    shuffle(random_seed(workload->repeat));
+    free_bulk();
+    for (unsigned turn = 0; turn < TURNS; turn++) {
+        times[0] = cpu_ns();
+        take_bulk();
+        times[1] = cpu_ns();
+        free_bulk();
+        times[2] = cpu_ns();
+        take_bulk();
+        shuffle(random_seed(workload->repeat * TURNS + turn));
+        times[3] = cpu_ns();
+        free_bulk();
+        random[turn] = (cpu_ns() - times[3]) / BULK;
+        alloc[turn] = (times[1] - times[0]) / BULK;
+        sequence[turn] = (times[2] - times[1]) / BULK;
+    }
+    values[ROW_BULK_ALLOC] = median_of(alloc, TURNS);
+    values[ROW_BULK_FREE] = median_of(sequence, TURNS);
+    values[ROW_BULK_RANDOM] = median_of(random, TURNS);
+}
+
+static size_t random_size(uint64_t *seed) {
+    return 8 + scaled((uint32_t)(random_next(seed) >> 32), SIZE_MOST - 7);
+}
+
+struct churn {
+    void *objects[LIVE];
+    uint64_t seed;
+};
+
+static __attribute__((noinline)) void churn_some(struct churn *churn, uint64_t count) {
+    uint64_t seed = churn->seed;
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t random = random_next(&seed);
+        void **object = &churn->objects[scaled((uint32_t)(random >> 32), LIVE)];
+        peer_free(*object);
+        *object = peer_alloc(8 + scaled((uint32_t)random, SIZE_MOST - 7));
+    }
+    churn->seed = seed;
+}
+
+static double time_churn(struct churn *churn, uint64_t count) {
+    double times[STEPS];
+    for (uint32_t i = 0; i < LIVE; i++) {
+        churn->objects[i] = peer_alloc(random_size(&churn->seed));
+    }
+    churn_some(churn, count / 4);
+    for (unsigned step = 0; step < STEPS; step++) {
+        double begin = cpu_ns();
+        churn_some(churn, count / STEPS);
+        times[step] = (cpu_ns() - begin) / (double)(count / STEPS);
+    }
+    for (uint32_t i = 0; i < LIVE; i++) {
+        peer_free(churn->objects[i]);
+    }
+    return median_of(times, STEPS);
+}
+
+static void run_churn(const struct workload *workload, double *values) {
+    static struct churn churn;
+    churn.seed = random_seed(workload->repeat);
+    values[ROW_CHURN] = time_churn(&churn, workload->churns);
+}
+
+// A ring of messages; each index is written by one side only.
+#define RING 4096
+static struct {
+    _Alignas(64) uint64_t put;
+    _Alignas(64) uint64_t got;
+    _Alignas(64) void *slots[RING];
+} ring;
+
+// Waiting may mean that the other one needs this CPU.
+static void wait_turn(unsigned *spins) {
+    if (++*spins % 64 == 0) {
+        sched_yield();
+    } else {
+        __builtin_ia32_pause();
+    }
+}
+
+static void *consume(void *argument) {
+    const struct workload *workload = argument;
+    unsigned spins = 0;
+    machine_pin(workload->cpus[1]);
+    peer_thread(1);
+    for (uint64_t got = 0; got < workload->messages;) {
+        uint64_t put = __atomic_load_n(&ring.put, __ATOMIC_ACQUIRE);
+        if (put == got) {
+            wait_turn(&spins);
+            continue;
+        }
+        for (; got < put; got++) {
+            peer_free(ring.slots[got % RING]);
+        }
+        __atomic_store_n(&ring.got, got, __ATOMIC_RELEASE);
+    }
+    return NULL;
+}
+
+static void produce(uint64_t messages) {
+    unsigned spins = 0;
+    for (uint64_t put = 0; put < messages;) {
+        if (put - __atomic_load_n(&ring.got, __ATOMIC_ACQUIRE) == RING) {
+            wait_turn(&spins);
+            continue;
+        }
+        ring.slots[put % RING] = peer_alloc(64);
+        put++;
+        if (put % 32 == 0 || put == messages) {
+            __atomic_store_n(&ring.put, put, __ATOMIC_RELEASE);
+        }
+    }
+}
+
+static void run_producer(const struct workload *workload, double *values) {
+    pthread_t consumer;
+    double begin = wall_ns();
+    pthread_create(&consumer, NULL, consume, (void *)(uintptr_t)workload);
+    produce(workload->messages);
+    pthread_join(consumer, NULL);
+    values[ROW_PRODUCER] = (wall_ns() - begin) / (double)workload->messages;
+}
+
+struct worker {
+    const struct workload *workload;
+    unsigned number;
+    double hot, churn;
+    struct churn objects;
+};
+
+static pthread_barrier_t barrier;
+
+static void *work(void *argument) {
+    struct worker *worker = argument;
+    machine_pin(worker->workload->cpus[worker->number]);
+    peer_thread(worker->number);
+    worker->objects.seed = random_seed(worker->workload->repeat * 2 + worker->number);
+    pthread_barrier_wait(&barrier);
+    worker->hot = time_pairs(worker->workload->pairs, 64);
+    pthread_barrier_wait(&barrier);
+    worker->churn = time_churn(&worker->objects, worker->workload->churns);
+    return NULL;
+}
+
+static void run_workers(const struct workload *workload, unsigned count, double *hot,
+                        double *churn) {
+    static struct worker workers[2];
+    pthread_t threads[2];
+    pthread_barrier_init(&barrier, NULL, count);
+    for (unsigned i = 0; i < count; i++) {
+        workers[i] = (struct worker){.workload = workload, .number = i};
+        pthread_create(&threads[i], NULL, work, &workers[i]);
+    }
+    *hot = *churn = 0;
+    for (unsigned i = 0; i < count; i++) {
+        pthread_join(threads[i], NULL);
+        *hot += workers[i].hot / count;
+        *churn += workers[i].churn / count;
+    }
+}
+
+static void run_threads(const struct workload *workload, double *values) {
+    run_workers(workload, 1, &values[ROW_HOT_ALONE], &values[ROW_CHURN_ALONE]);
+    run_workers(workload, 2, &values[ROW_HOT_TWO], &values[ROW_CHURN_TWO]);
+}
+
+static void run_realloc(const struct workload *workload, double *values) {
+    enum { TURNS = 15 };
+    double doubling[TURNS], steps[TURNS];
+    (void)workload;
+    for (unsigned turn = 0; turn < TURNS; turn++) {
+        uint64_t count = 0;
+        double begin = cpu_ns();
+        for (unsigned i = 0; i < 8; i++) {
+            void *memory = peer_alloc(16);
+            for (size_t size = 32; size <= 1 << 20; size *= 2, count++) {
+                memory = peer_realloc(memory, size);
+            }
+            peer_free(memory);
+        }
+        doubling[turn] = (cpu_ns() - begin) / (double)count;
+        begin = cpu_ns();
+        void *memory = peer_alloc(64);
+        for (size_t size = 128; size <= 1 << 16; size += 64) {
+            memory = peer_realloc(memory, size);
+        }
+        peer_free(memory);
+        steps[turn] = (cpu_ns() - begin) / ((1 << 16) / 64 - 1);
+    }
+    values[ROW_REALLOC_DOUBLE] = median_of(doubling, TURNS);
+    values[ROW_REALLOC_64] = median_of(steps, TURNS);
+}
+
+struct held {
+    void *memory;
+    size_t size;
+};
+
+// Written to from end to end, so that all of it is really there.
+static double fill_held(struct held *held, uint32_t count, uint64_t *seed) {
+    double bytes = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (held[i].memory == NULL) {
+            held[i].size = random_size(seed);
+            held[i].memory = peer_alloc(held[i].size);
+            memset(held[i].memory, 1, held[i].size);
+        }
+        bytes += (double)held[i].size;
+    }
+    return bytes;
+}
+
+static double free_held(struct held *held, uint32_t count, unsigned one_in, uint64_t *seed) {
+    double bytes = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (held[i].memory != NULL && random_next(seed) >> 32 < (UINT64_C(1) << 32) / one_in) {
+            peer_free(held[i].memory);
+            held[i].memory = NULL;
+        } else if (held[i].memory != NULL) {
+            bytes += (double)held[i].size;
+        }
+    }
+    return bytes;
+}
+
+static void run_memory(const struct workload *workload, double *values) {
+    uint64_t seed = random_seed(workload->repeat);
+    uint32_t count = workload->memory;
+    struct held *held = machine_map(count * sizeof(*held));
+    memset(held, 0, count * sizeof(*held));
+    peer_free(peer_alloc(1));
+    double before = peer_taken();
+    double live = fill_held(held, count, &seed), full = live;
+    values[ROW_MEMORY_FULL] = (peer_taken() - before) / live;
+    live = free_held(held, count, 2, &seed);
+    peer_shrink();
+    values[ROW_MEMORY_HALF] = (peer_taken() - before) / live;
+    live = fill_held(held, count, &seed);
+    values[ROW_MEMORY_REFILLED] = (peer_taken() - before) / live;
+    free_held(held, count, 1, &seed);
+    peer_shrink();
+    values[ROW_MEMORY_FREED] = (peer_taken() - before) / full;
+}
+
+static void run(enum scenario scenario, const struct workload *workload, double *values) {
+    static void (*const scenarios[SCENARIO_COUNT_])(const struct workload *, double *) = {
+        [SCENARIO_HOT] = run_hot,         [SCENARIO_BULK] = run_bulk,
+        [SCENARIO_CHURN] = run_churn,     [SCENARIO_PRODUCER] = run_producer,
+        [SCENARIO_THREADS] = run_threads, [SCENARIO_REALLOC] = run_realloc,
+        [SCENARIO_MEMORY] = run_memory,
+    };
+    peer_open();
+    if (PEER_TAKES_PART || scenario == SCENARIO_HOT || scenario == SCENARIO_BULK ||
+        scenario == SCENARIO_CHURN) {
+        scenarios[scenario](workload, values);
+    }
+}
+
+const struct contestant PEER = {PEER_ID, PEER_TITLE, run};
