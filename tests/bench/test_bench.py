@@ -79,6 +79,34 @@ def test_an_unknown_name_is_named(option, words, wrong, right):
     assert f'nothing is called "{wrong}"; there are' in result.stderr and f" {right}" in result.stderr
 
 
+@pytest.fixture(scope="module")
+def quick_objects(tmp_path_factory):
+    out = tmp_path_factory.mktemp("bench") / "objects.json"
+    result = subprocess.run([OBJECTS, "--quick", "--repeats", "1", "--json", out], capture_output=True, text=True,
+                            timeout=200)
+    assert result.returncode == 0, result.stderr
+    return result.stdout, out
+
+
+def test_objects_table_is_complete(quick_objects):
+    text, out = quick_objects
+    rows = {row["id"]: row for row in json.loads(out.read_text())["rows"]}
+    assert {"hot-64", "fresh", "bulk-random", "churn", "producer", "realloc-64", "memory-half"} <= rows.keys()
+    for row in rows.values():
+        assert row["title"] in text
+        assert {"strata", "mimalloc", "jemalloc", "glibc"} <= row["values"].keys(), row["id"]
+
+
+def test_objects_plot_is_drawn(quick_objects, tmp_path):
+    picture = tmp_path / "objects.svg"
+    subprocess.run([sys.executable, HERE / "plot.py", quick_objects[1], picture], check=True, timeout=60)
+    assert xml.parse(picture).getroot().tag.endswith("svg")
+
+
+def test_objects_refuses_wrong_words():
+    assert subprocess.run([OBJECTS, "--repeats", "0"], capture_output=True, timeout=60).returncode == 2
+
+
 def test_kernel_counts_the_same_twice_and_keeps_its_bounds():
     """Two boots with one instruction a tick: every row there, the calibration exact, and no more instructions than
     promised. These counts are exact, the same on every machine."""
