@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Random operations on page tables against a flat dictionary, once with nobody looking, once with
-// two CPUs that remember all that they may (tests/support/tlb_model.h).
+// Random operations on page tables against a flat dictionary: with nobody looking, with two CPUs
+// that remember all that they may (tests/support/tlb_model.h), and with requests for memory that
+// fail at random, which must change nothing.
 //
 // Windows lie where trees end and begin: across 2 MiB, 1 GiB and 512 GiB, on both sides of the
 // canonical hole, at the top of the address space. Requests beyond a window's end at the hole must
@@ -17,6 +18,7 @@
 #include "../support/tlb_model.h"
 #include "world.h"
 #include <host/host.h>
+#include <mm/watch.h>
 #include <paging/internal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +31,8 @@ static struct world world;
 static struct page_tables kernel, user;
 static struct dictionary kernel_pages, user_pages;
 static struct tlb_model model;
-static bool with_model;
+static bool with_model, with_failures;
+static struct page_watch watch;
 static uint64_t seed;
 
 static uint64_t pick(uint64_t below) {
@@ -133,6 +136,11 @@ static bool is_free(const struct request *request) {
     return true;
 }
 
+// Whether an operation was refused for want of memory, as it may be: then nothing has changed.
+static bool is_refused(enum tables_status status) {
+    return with_failures && status == TABLES_NO_MEMORY;
+}
+
 static void random_map(const struct request *request) {
     uint64_t frame = pick_frame(request);
     uint32_t attributes = pick_attributes(request) | (pick(16) == 0 ? PAGING_SMALL : 0);
@@ -140,6 +148,9 @@ static void random_map(const struct request *request) {
                                            paddr(frame << PAGE_SHIFT), attributes);
     if (request->entries == NULL) {
         assert_int_equal(status, TABLES_BAD_REQUEST);
+        return;
+    }
+    if (is_refused(status)) {
         return;
     }
     assert_int_equal(status, is_free(request) ? TABLES_OK : TABLES_MAPPED);
@@ -165,6 +176,9 @@ static void random_map_frames(const struct request *request) {
         assert_int_equal(status, TABLES_BAD_REQUEST);
         return;
     }
+    if (is_refused(status)) {
+        return;
+    }
     assert_int_equal(status, is_free(request) ? TABLES_OK : TABLES_MAPPED);
     for (uint64_t i = 0; i < request->pages && status == TABLES_OK; i++) {
         request->entries[i] = dictionary_entry(request->dictionary, frames[i].value, attributes);
@@ -178,6 +192,9 @@ static void random_unmap(const struct request *request, struct tlb_batch *batch)
                                              wants_frames ? frames : NULL, batch);
     if (request->entries == NULL) {
         assert_int_equal(status, TABLES_BAD_REQUEST);
+        return;
+    }
+    if (is_refused(status)) {
         return;
     }
     assert_int_equal(status, TABLES_OK);
@@ -201,6 +218,9 @@ static void random_protect(const struct request *request, struct tlb_batch *batc
         tables_protect(request->tables, address(request), request->pages, attributes, mask, batch);
     if (request->entries == NULL) {
         assert_int_equal(status, TABLES_BAD_REQUEST);
+        return;
+    }
+    if (is_refused(status)) {
         return;
     }
     assert_int_equal(status, TABLES_OK);
@@ -230,6 +250,9 @@ static void random_replace(const struct request *request) {
         assert_int_equal(status, TABLES_NOT_MAPPED);
         return;
     }
+    if (is_refused(status)) {
+        return;
+    }
     assert_int_equal(status, TABLES_OK);
     assert_int_equal(old.value, dictionary_frame(*entry));
     *entry = dictionary_entry(request->dictionary, frame, attributes);
@@ -249,6 +272,9 @@ static void heal_page(const struct request *block, uint64_t i, uint64_t wanted) 
         status = tables_replace(block->tables, at, frame, attributes, NULL);
     } else {
         wanted = entry;
+    }
+    if (is_refused(status)) {
+        return;
     }
     assert_int_equal(status, TABLES_OK);
     block->entries[i] = wanted;
@@ -418,10 +444,18 @@ static void create_world(bool has_all) {
     if (with_model) {
         tlb_model_start(&model, &world.pages, &kernel);
     }
+    if (with_failures) {
+        assert_true(page_watch_start(&world.pages, &watch));
+        page_fail(&watch, PAGE_FAIL_RANDOM, 5, pick(UINT64_MAX) | 1);
+    }
 }
 
 static void destroy_world(void) {
     compare();
+    if (with_failures) {
+        assert_true(watch.failures.injected > 0);
+        page_watch_stop(&world.pages);
+    }
     if (with_model) {
         tlb_model_stop(&model);
         host_cpu_set(0);
@@ -481,6 +515,14 @@ static void cpus_see_what_the_dictionary_says(void **state) {
     run(environment("STRATA_STEPS", 100000));
 }
 
+static void refusals_leave_the_dictionary_right(void **state) {
+    (void)state;
+    with_model = false;
+    with_failures = true;
+    run(environment("STRATA_STEPS", 100000) / 4);
+    with_failures = false;
+}
+
 // The model is worth as much as what it finds: whoever flushes too little, too late or on one CPU
 // is caught within so many operations.
 static void wrong_flushes_are_caught(void **state) {
@@ -515,6 +557,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(operations_agree_with_the_dictionary),
         cmocka_unit_test(cpus_see_what_the_dictionary_says),
+        cmocka_unit_test(refusals_leave_the_dictionary_right),
         cmocka_unit_test(wrong_flushes_are_caught),
     };
     return cmocka_run_group_tests_name("page_tables_random", tests, NULL, NULL);
