@@ -150,3 +150,9 @@ def test_a_fault_with_five_levels(boot):
     session.send("fault stack-overflow\r")
     assert session.wait() == 35
     assert "the kernel stack overflowed" in session.text and "level 5, entry 511 of" in session.text
+
+
+def test_addresses_differ_from_boot_to_boot(uboot):
+    layouts = [{a["area"]: a["start"] for a in sound(uboot()).of("layout")} for _ in range(2)]
+    same = {area for area in layouts[0] if layouts[0][area] == layouts[1][area]}
+    assert same <= {"user space"}
