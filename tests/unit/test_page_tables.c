@@ -386,18 +386,25 @@ static void a_frame_is_replaced(void **state) {
     assert_null(tables_check(&m->kernel));
 }
 
-// Bytes of tables for each GiB that is mapped.
+// Tables for each GiB: a root and one for 512 GiB, and then one for each GiB in pages of 2 MiB, and
+// 512 more in pages of 4 KiB.
 static void tables_cost_what_is_said(void **state) {
     struct tables_machine *m = *state;
-    struct paging_format format = tables_all;
-    for (unsigned gib_pages = 0; gib_pages < 2; gib_pages++) {
+    static const struct {
+        bool gib_pages;
+        uint32_t attributes;
+        uint64_t gib, for_each;
+    } cases[] = {{true, DATA, 64, 0}, {false, DATA, 64, 1}, {true, DATA | PAGING_SMALL, 4, 513}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct page_tables tables;
-        format.gib_pages = gib_pages != 0;
+        struct paging_format format = tables_all;
+        format.gib_pages = cases[i].gib_pages;
         assert_int_equal(tables_init(&tables, &format, &m->world.pages, NULL), TABLES_OK);
-        assert_int_equal(
-            tables_map(&tables, vaddr(KERNEL_BASE), 64 * GIB / PAGE_SIZE, paddr(0), DATA),
-            TABLES_OK);
-        assert_int_equal(tables.table_pages, gib_pages != 0 ? 2 : 2 + 64);
+        assert_int_equal(tables_map(&tables, vaddr(KERNEL_BASE), cases[i].gib * GIB / PAGE_SIZE,
+                                    paddr(0), cases[i].attributes),
+                         TABLES_OK);
+        assert_int_equal(tables.table_pages, 2 + cases[i].gib * cases[i].for_each);
+        assert_null(tables_check(&tables));
         tables_destroy(&tables);
     }
 }
