@@ -87,8 +87,8 @@ EFI_STATUS kernel_place(struct loader *loader);
 // firmware/random.c: the random numbers for the addresses.
 EFI_STATUS random_collect(struct loader *loader);
 
-// firmware/collect.c: whether Secure Boot is on; what the firmware knows: tables, screen, names. The
-// tables are copied once more when nothing can change them any longer.
+// firmware/collect.c: whether Secure Boot is on; what the firmware knows: tables, screen, names.
+// The tables are copied once more when nothing can change them any longer.
 EFI_STATUS collect_secure_boot(struct loader *loader);
 EFI_STATUS collect_firmware(struct loader *loader);
 void collect_tables(struct loader *loader);

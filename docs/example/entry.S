@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // From a multiboot loader's 32-bit protected mode to C in long mode, with the first 4 GiB of
-// physical memory mapped where they are. (Multiboot specification 0.6.96; Intel SDM vol. 3, 10.8.5.)
+// physical memory mapped where they are.
+// (Multiboot specification 0.6.96; Intel SDM vol. 3, 10.8.5.)
         .section .multiboot, "ax"
         .balign 4
 header: .long   0x1badb002              // multiboot

@@ -100,8 +100,7 @@ def test_secure_boot_refuses_options_changed_after_signing(ovmf, signed):
     files = signed("# ours\nkaslr=on\n")
     files[OPTIONS_FILE] = b"# ours\nkaslr=off\n"
     session = ovmf(firmware="snakeoil", prompt=False, files=files.items())
-    session.expect(r"strata: error: \\strata\.conf:2: Secure Boot is on, and from this line on the options are not those",
-                   60)
+    session.expect(r"strata: error: \\strata\.conf:2: Secure Boot is on, and from this line on the options are not", 60)
 
 
 def test_secure_boot_refuses_a_kernel_from_a_file(ovmf, signed):

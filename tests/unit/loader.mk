@@ -15,5 +15,5 @@ TEST_SOURCES_loader_hostile := $(TEST_SOURCES_loader)
 LOADER_HOSTED := $(TEST_SOURCES_loader) tests/unit/test_loader.c tests/unit/test_loader_hostile.c
 $(LOADER_HOSTED:%.c=$(BUILD)/test/%.o): TEST_FLAGS += -DGNU_EFI_USE_MS_ABI -fshort-wchar -isystem $(GNU_EFI) \
   -isystem $(GNU_EFI)/x86_64
-$(addprefix $(BUILD)/test/,$(patsubst %.c,%.o,$(sort $(LOADER_HOSTED) $(foreach name,elf boot_replay badram options loader_text \
-  paging,tests/unit/test_$(name).c $(TEST_SOURCES_$(name)))))): TEST_FLAGS += -Iefi
+$(addprefix $(BUILD)/test/,$(patsubst %.c,%.o,$(sort $(LOADER_HOSTED) $(foreach name,elf boot_replay badram options \
+  loader_text paging,tests/unit/test_$(name).c $(TEST_SOURCES_$(name)))))): TEST_FLAGS += -Iefi
