@@ -56,12 +56,22 @@ static inline void lock_check_acquired(struct lock *lock) {
     lock_innermost[port_cpu()] = lock;
 }
 
+// Whoever only tries waits for nobody, so the order does not matter.
+static inline void lock_check_tried(struct lock *lock) {
+    lock->outer = lock_innermost[port_cpu()];
+    lock_innermost[port_cpu()] = lock;
+}
+
 static inline void lock_check_release(struct lock *lock) {
     ASSERT(lock_innermost[port_cpu()] == lock);
     lock_innermost[port_cpu()] = lock->outer;
 }
 #else
 static inline void lock_check_acquired(struct lock *lock) {
+    (void)lock;
+}
+
+static inline void lock_check_tried(struct lock *lock) {
     (void)lock;
 }
 
@@ -103,7 +113,7 @@ static inline bool lock_try(struct lock *lock, unsigned tries, unsigned long *fl
     *flags = port_irq_save();
     for (; tries != 0; tries--) {
         if (__atomic_exchange_n(&lock->held, 1, __ATOMIC_ACQUIRE) == 0) {
-            lock_check_acquired(lock);
+            lock_check_tried(lock);
             return true;
         }
         port_relax();

@@ -136,7 +136,8 @@ static void random_resize(void) {
     uint64_t begin = storage[index].begin, end = storage[index].end;
     memset(taken + begin, 0, end - begin);
     uint64_t new_begin = begin - pick(3) + pick(3), new_end = end - pick(3) + pick(3);
-    if (new_begin < new_end && is_free(new_begin, new_end)) {
+    uint64_t low = new_begin < begin ? new_begin : begin, high = new_end > end ? new_end : end;
+    if (new_begin < new_end && is_free(low, high)) { // it stays between its neighbours
         begin = new_begin;
         end = new_end;
         ranges_resize(&set, &storage[index], vaddr(begin), vaddr(end));
