@@ -90,7 +90,8 @@ function buildModel(kinds) {
   model.layout = of("layout").map((record) => span(big(record.start), big(record.end), { record }));
   model.tables = [
     ...of("acpi-table").map((record) => span(big(record.address), big(record.address) + big(record.length),
-      { text: `ACPI table ${record.signature}, ${record.length} bytes, ${record.state}` })),
+      { layer: record.copy ? "held" : "holds", text: `ACPI table ${record.signature}, ${record.length} bytes, ` +
+        record.state + (record.copy ? `; its copy is at ${record.copy}` : "") })),
     ...of("acpi-table").filter((record) => record.copy).map((record) => span(big(record.copy),
       big(record.copy) + big(record.length), { text: `Strata's copy of the ACPI table ${record.signature}` })),
     ...of("acpi-data").map((record) => span(big(record.address), big(record.address) + big(record.bytes),
