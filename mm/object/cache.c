@@ -21,14 +21,15 @@ static bool is_used(const struct object_cache *cache, unsigned order) {
     return (PAGE_SIZE << order) - slab_fits(cache, order) * cache->size < cache->size;
 }
 
-// The smallest order whose slab has `least` objects and loses at most a 128th at its end.
+// The smallest order whose slab has this many bytes and objects, and loses at most that part of it
+// at its end.
 static uint8_t order_for(const struct object_cache *cache, uint64_t least_bytes,
-                         uint64_t least_objects) {
+                         uint64_t least_objects, uint64_t part) {
     uint8_t order = 0;
     while (order < SLAB_ORDER_MAX && is_used(cache, order + 1)) {
         uint64_t bytes = PAGE_SIZE << order, objects = slab_fits(cache, order);
         if (objects >= least_objects && bytes >= least_bytes &&
-            (bytes - objects * cache->size) * 128 <= bytes) {
+            (bytes - objects * cache->size) * part <= bytes) {
             break;
         }
         order++;
@@ -42,8 +43,8 @@ static void shape(struct object_cache *cache, size_t size, size_t align) {
     cache->align = cache->align < 8 ? 8 : cache->align;
     cache->wanted = (uint32_t)size;
     cache->size = (uint32_t)align_up(size, cache->align);
-    cache->first_order = order_for(cache, 0, cache->size <= 4 * KIB ? 4 : 2);
-    cache->order = order_for(cache, SLAB_BYTES, 8);
+    cache->first_order = order_for(cache, 0, cache->size <= 4 * KIB ? 4 : 2, 8);
+    cache->order = order_for(cache, SLAB_BYTES, 8, 128);
     if (cache->heap->options.debug) {
         object_debug_shape(cache);
     }

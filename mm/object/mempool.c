@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// Pools with a guaranteed minimum. The lock is held for the counters and the stock only, never
+// while the cache is called.
+//
+// Invariant (tests/unit/test_mempool.c):
+//   M1  stock + objects out is at least `guaranteed`      a_pool_keeps_its_word
+#include <mm/mempool.h>
+
+#include <mm/assert.h>
+
+const char *mempool_verdict_name(enum mempool_verdict verdict) {
+    static const char *const names[] = {
+        "guaranteed",
+        "not guaranteed",
+        "declared worst case exceeded",
+    };
+    return verdict < sizeof(names) / sizeof(names[0]) ? names[verdict] : "?";
+}
+
+static void give_stock(struct mempool *pool) {
+    while (pool->stocked != 0) {
+        object_free(pool->cache, pool->stock[--pool->stocked]);
+    }
+}
+
+bool mempool_init(struct mempool *pool, struct object_cache *cache, void **stock,
+                  uint32_t guaranteed, uint32_t worst_case) {
+    *pool = (struct mempool){
+        .cache = cache,
+        .stock = stock,
+        .lock = {.rank = LOCK_OBJECT_HEAP},
+        .guaranteed = guaranteed,
+        .worst_case = worst_case,
+    };
+    while (pool->stocked < guaranteed) {
+        void *object = object_alloc(cache, 0);
+        if (object == NULL) {
+            give_stock(pool);
+            return false;
+        }
+        stock[pool->stocked++] = object;
+    }
+    return true;
+}
+
+bool mempool_destroy(struct mempool *pool) {
+    if (pool->out != 0) {
+        return false;
+    }
+    give_stock(pool);
+    return true;
+}
+
+void *mempool_alloc(struct mempool *pool) {
+    void *object = object_alloc(pool->cache, OBJECT_ATOMIC);
+    unsigned long irq = lock_acquire(&pool->lock);
+    if (object == NULL && pool->stocked != 0) {
+        object = pool->stock[--pool->stocked];
+        pool->served_from_stock++;
+    }
+    if (object == NULL) {
+        pool->refused++;
+    } else {
+        pool->out++;
+        pool->most_out = pool->out > pool->most_out ? pool->out : pool->most_out;
+    }
+    lock_release(&pool->lock, irq);
+    return object;
+}
+
+void mempool_free(struct mempool *pool, void *object) {
+    if (object == NULL) {
+        return;
+    }
+    // What goes into the stock is not seen by the cache: it is looked at here.
+    const char *refusal = object_refusal(pool->cache->heap, pool->cache, object);
+    unsigned long irq = lock_acquire(&pool->lock);
+    for (uint32_t i = 0; refusal == NULL && i < pool->stocked; i++) {
+        refusal = pool->stock[i] == object ? "double free" : NULL;
+    }
+    if (refusal == NULL && pool->out == 0) {
+        refusal = "none of this pool is out";
+    }
+    bool kept = refusal == NULL && pool->stocked < pool->guaranteed;
+    if (kept) {
+        pool->stock[pool->stocked++] = object;
+    }
+    pool->out -= refusal == NULL;
+    lock_release(&pool->lock, irq);
+    if (refusal != NULL) {
+        port_panic("mempool_free: 0x%lx, to %s: %s", (uint64_t)object, pool->cache->name, refusal);
+    }
+    if (!kept) {
+        object_free(pool->cache, object);
+    }
+}
+
+enum mempool_verdict mempool_verdict(const struct mempool *pool) {
+    return pool->most_out > pool->worst_case     ? MEMPOOL_EXCEEDED
+           : pool->worst_case > pool->guaranteed ? MEMPOOL_NOT_GUARANTEED
+                                                 : MEMPOOL_GUARANTEED;
+}

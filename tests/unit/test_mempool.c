@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+// Pools: what they guarantee when there is no memory, what they count, what they say.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "world.h"
+#include <host/host.h>
+#include <mm/mempool.h>
+#include <mm/watch.h>
+#include <string.h>
+
+#define KEPT 10
+
+static struct world world;
+static struct object_heap heap;
+static struct object_cache cache;
+static struct page_watch watch;
+static struct mempool pool;
+static void *stock[KEPT];
+
+static int setup(void **state) {
+    (void)state;
+    const struct world_range range = {MIB, 64 * MIB, EFI_CONVENTIONAL};
+    world_create(&world, &range, 1);
+    assert_true(object_heap_init(&heap, &world.pages, NULL));
+    assert_true(object_cache_init(&cache, &heap, "packet", 2000, 0, NULL));
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    assert_true(mempool_destroy(&pool));
+    assert_null(object_check(&heap));
+    assert_true(object_cache_destroy(&cache, NULL));
+    assert_true(object_heap_destroy(&heap));
+    world_destroy(&world);
+    return 0;
+}
+
+static void no_more_memory(bool none) {
+    if (none) {
+        assert_true(page_watch_start(&world.pages, &watch));
+        page_fail(&watch, PAGE_FAIL_EVERY, 1, 0);
+    } else {
+        page_watch_stop(&world.pages);
+    }
+}
+
+// Random takers and givers with no memory: as long as fewer than KEPT are out, nobody is refused.
+static void a_pool_keeps_its_word(void **state) {
+    (void)state;
+    void *out[200];
+    uint32_t count = 0;
+    uint64_t seed = 88172645463325252u, refused = 0;
+    assert_true(mempool_init(&pool, &cache, stock, KEPT, KEPT));
+    assert_int_equal(mempool_verdict(&pool), MEMPOOL_GUARANTEED);
+    no_more_memory(true);
+    for (unsigned step = 0; step < 20000; step++) {
+        if (world_random(&seed) % 64 < 33 && count < 200) {
+            void *object = mempool_alloc(&pool);
+            assert_true(object != NULL || count >= KEPT);
+            refused += object == NULL;
+            if (object != NULL) {
+                out[count++] = object;
+            }
+        } else if (count != 0) {
+            uint32_t i = (uint32_t)(world_random(&seed) % count);
+            mempool_free(&pool, out[i]);
+            out[i] = out[--count];
+        }
+        assert_true(pool.stocked + pool.out >= KEPT);
+        assert_int_equal(pool.out, count);
+    }
+    assert_int_equal(pool.refused, refused);
+    assert_true(refused != 0 && pool.served_from_stock != 0 && pool.most_out >= KEPT);
+    assert_int_equal(mempool_verdict(&pool), MEMPOOL_EXCEEDED);
+    assert_false(count != 0 && mempool_destroy(&pool));
+    while (count != 0) {
+        mempool_free(&pool, out[--count]);
+    }
+    no_more_memory(false);
+}
+
+static void verdicts_have_names(void **state) {
+    (void)state;
+    assert_true(mempool_init(&pool, &cache, stock, KEPT, KEPT + 1));
+    assert_int_equal(mempool_verdict(&pool), MEMPOOL_NOT_GUARANTEED);
+    assert_string_equal(mempool_verdict_name(MEMPOOL_GUARANTEED), "guaranteed");
+    assert_string_equal(mempool_verdict_name(MEMPOOL_NOT_GUARANTEED), "not guaranteed");
+    assert_string_equal(mempool_verdict_name((enum mempool_verdict)9), "?");
+    mempool_free(&pool, NULL);
+}
+
+static void a_pool_is_made_whole_or_not_at_all(void **state) {
+    (void)state;
+    for (uint64_t n = 1;; n++) {
+        assert_true(page_watch_start(&world.pages, &watch));
+        page_fail(&watch, PAGE_FAIL_NTH, n, 0);
+        bool made = mempool_init(&pool, &cache, stock, KEPT, KEPT);
+        page_watch_stop(&world.pages);
+        assert_int_equal(pool.stocked, made ? KEPT : 0);
+        if (made) {
+            break;
+        }
+        object_heap_shrink(&heap);
+    }
+}
+
+static void misuse_is_caught(void **state) {
+    (void)state;
+    static uint8_t not_ours[8];
+    assert_true(mempool_init(&pool, &cache, stock, KEPT, KEPT));
+    no_more_memory(true);
+    void *object, *out[200];
+    unsigned count = 0;
+    while ((object = mempool_alloc(&pool)) != NULL && pool.served_from_stock == 0) {
+        out[count++] = object; // what the cache has comes first
+    }
+    mempool_free(&pool, object);
+    void *const wrong[] = {object, not_ours, (uint8_t *)object + 8};
+    const char *const words[] = {"double free", "foreign", "interior"};
+    uint32_t still_out = pool.out;
+    for (unsigned i = 0; i < 3; i++) {
+        if (HOST_EXPECT_PANIC()) {
+            mempool_free(&pool, wrong[i]);
+            host_panic_end();
+            fail();
+        }
+        assert_non_null(strstr(host_panic_message, words[i]));
+        assert_int_equal(pool.out, still_out);
+    }
+    no_more_memory(false);
+    while (count != 0) {
+        mempool_free(&pool, out[--count]);
+    }
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(a_pool_keeps_its_word),
+        TEST(verdicts_have_names),
+        TEST(a_pool_is_made_whole_or_not_at_all),
+        TEST(misuse_is_caught),
+    };
+    return cmocka_run_group_tests_name("mempool", tests, NULL, NULL);
+}
