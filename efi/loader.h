@@ -102,10 +102,15 @@ void contract_finish(struct loader *loader);
 // exit. And read once more into that buffer as it is: all that is allowed between two attempts to
 // exit.
 EFI_STATUS map_read(struct loader *loader);
+// Keeps a copy of the map as it is now for the kernel to compare with.
+EFI_STATUS map_keep_first(struct loader *loader);
 EFI_STATUS map_reread(struct loader *loader);
 
 // handover/address_space.c: the first page tables.
 EFI_STATUS address_space_build(struct loader *loader);
+
+// text/menu.c: what a person may want before it goes on. EFI_ABORTED: not to go on.
+EFI_STATUS menu_show(struct loader *loader);
 
 // firmware/record.c: the map, written to the volume.
 EFI_STATUS record_write(struct loader *loader);

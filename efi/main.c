@@ -17,6 +17,8 @@ static EFI_STATUS (*const steps[])(struct loader *) = {
     options_read,     // \strata.conf, then the LoadOptions; under Secure Boot only what was signed
     collect_firmware, // names, configuration tables, screen
     map_read,
+    map_keep_first,
+    menu_show,   // only when a key was pressed, or menu= asks to wait for one
     replay_read, // the map of another machine, to be laid over this one's
     badram_take, // what must not be touched is ours before anything else is
     kernel_find, // embedded, or kernel=FILE; checked

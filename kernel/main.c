@@ -5,6 +5,7 @@
 // Then the console opens and tells it all.
 #include <banner.h>
 #include <check.h>
+#include <devices/choose.h>
 #include <memory.h>
 #include <memtest.h>
 #include <mm/report.h>
@@ -118,16 +119,25 @@ static void print_what_came_of_it(struct text *out) {
 // The framebuffer is mapped now, if there is one.
 static void show_screen(void) {
     screen_show(&strata);
+    strata.tty.tour_seconds = strata.info->options.page_seconds;
     if (!keyboard_init(&strata.tty.keyboard)) {
         port_log(PORT_INFO, "keyboard: none: %s", strata.tty.keyboard.absent);
     }
     phases_end(&strata.phases, "screen");
 }
 
+// Whether what was found has been printed. A serial port whose registers have to be mapped first is
+// waited for.
+static bool told;
+
 // The rest of the boot, on the kernel's own tables and stack.
 static _Noreturn void kernel_main(void) {
     const struct boot_options *options = &strata.info->options;
     show_screen();
+    if (!told) {
+        serial_choose_mapped(&strata);
+        print_what_was_found(strata.console);
+    }
     memory_reclaim(&strata);
     if (options->memtest_passes != 0) {
         memtest_run(strata.console, &strata, options->memtest_passes, paddr(0),
@@ -158,7 +168,10 @@ _Noreturn void kernel_start(const struct boot_info *info, uint64_t entry_tsc) {
     clock_calibrate(&strata.clock);
     phases_end(&strata.phases, "clock");
     screen_start(&strata);
-    print_what_was_found(strata.console);
+    told = serial_choose(&strata);
+    if (told) {
+        print_what_was_found(strata.console);
+    }
     memory_reclaim_acpi(&strata);
     struct stack_range stack;
     if (paging_start(&strata, &stack)) {

@@ -150,6 +150,11 @@ static void find_screen(struct loader *loader) {
     }
     loader->boot->FreePool(handles);
     const struct boot_framebuffer *screen = &loader->info->framebuffer;
+    if (best == 1) {
+        say(loader, BOOT_LOG_INFO,
+            "the screen can be drawn on through the firmware only: this is the last line on it; "
+            "the rest is on the serial line");
+    }
     if (best > 0) {
         say(loader, BOOT_LOG_DEBUG, "screen: %u x %u at " X64 "%s", screen->width, screen->height,
             screen->base.value, best == 1 ? ", not linear" : "");

@@ -90,3 +90,16 @@ EFI_STATUS map_read(struct loader *loader) {
     return fail(loader, EFI_BUFFER_TOO_SMALL,
                 "the firmware's memory map outgrew its buffer %u times", TRIES_MAX);
 }
+
+EFI_STATUS map_keep_first(struct loader *loader) {
+    uint64_t address, bytes = loader->map.bytes;
+    uint64_t pages = align_up(bytes, PAGE_SIZE) / PAGE_SIZE;
+    EFI_STATUS status = memory_take(loader, BOOT_RANGE_FIRST_MAP, pages, &address);
+    if (EFI_ERROR(status)) {
+        return status;
+    }
+    memcpy((void *)(uintptr_t)address, loader->map.descriptors, bytes);
+    loader->info->first_map = paddr(address);
+    loader->info->first_map_bytes = bytes;
+    return EFI_SUCCESS;
+}

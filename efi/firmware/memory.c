@@ -20,6 +20,7 @@ const char *memory_kind_name(enum boot_range_kind kind) {
         [BOOT_RANGE_WORKSPACE] = "the converted map",
         [BOOT_RANGE_LOG] = "the loader's log",
         [BOOT_RANGE_TABLES] = "the configuration tables",
+        [BOOT_RANGE_FIRST_MAP] = "the map as it was found",
         [BOOT_RANGE_TRAMPOLINE] = "the trampoline",
     };
     return names[kind];

@@ -88,6 +88,16 @@ static const struct option table[] = {
     {.help = {"reserve", "below16m:SIZE,below4g:SIZE,atomic:SIZE",
               "memory that ordinary requests leave (a part of what is free)"},
      .parse = reserve_apply},
+    {.help = {"serial", "auto|off|com1|com2|com3|com4|port:NUMBER|memory:ADDRESS",
+              "the serial port to talk over: what ACPI names, else COM1 (auto)"},
+     .parse = serial_apply},
+    {.help = {"menu", "0 to 300", "seconds that a key for the menu is waited for (0)"},
+     .most = 300,
+     .field = FIELD(menu_seconds)},
+    {.help = {"pages", "0 to 3600",
+              "seconds for each page when the screen shows all of them to nobody (15)"},
+     .most = 3600,
+     .field = FIELD(boot.page_seconds)},
     {.help = {"kernel", "FILE", "a kernel on the boot volume instead of the embedded one"},
      .field = FIELD(kernel),
      .capacity = OPTIONS_KERNEL_MAX},
@@ -105,6 +115,7 @@ void options_init(struct options *options) {
     memset(options, 0, sizeof(*options));
     options->boot.kaslr = 1;
     options->boot.record = 1;
+    options->boot.page_seconds = 15;
     options->boot.log_level = BOOT_LOG_INFO;
     options->boot.reserve_below_16m = BOOT_RESERVE_DEFAULT;
     options->boot.reserve_below_4g = BOOT_RESERVE_DEFAULT;

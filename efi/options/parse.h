@@ -42,5 +42,8 @@ bool badram_apply(struct parser *parser, const struct word *word);
 // The same for `fail=`: see fail.c.
 bool fail_apply(struct parser *parser, const struct word *word);
 
+// The same for `serial=`: see serial.c.
+bool serial_apply(struct parser *parser, const struct word *word);
+
 // The same for `reserve=`: see reserve.c.
 bool reserve_apply(struct parser *parser, const struct word *word);

@@ -25,7 +25,7 @@
 #include <strata/types.h>
 
 #define BOOT_MAGIC   UINT64_C(0x0041544152545308) // "\bSTRATA\0" read as a little-endian number
-#define BOOT_VERSION 6
+#define BOOT_VERSION 7
 
 // What a named range is. The kernel keeps or reclaims by this name.
 enum boot_range_kind {
@@ -38,6 +38,7 @@ enum boot_range_kind {
     BOOT_RANGE_LOG,         // what the loader had to say, as text
     BOOT_RANGE_TABLES,      // the copy of the configuration table array
     BOOT_RANGE_TRAMPOLINE,  // one page below 640 KiB, for starting other CPUs
+    BOOT_RANGE_FIRST_MAP,   // the firmware's map as the loader found it
     BOOT_RANGE_KIND_COUNT_,
 };
 
@@ -80,6 +81,15 @@ enum boot_runtime {
     BOOT_RUNTIME_COUNT_,
 };
 
+// Which serial port the kernel talks over.
+enum boot_serial {
+    BOOT_SERIAL_AUTO,   // the one that the ACPI tables name, else COM1
+    BOOT_SERIAL_OFF,    // none
+    BOOT_SERIAL_PORT,   // at that I/O port
+    BOOT_SERIAL_MEMORY, // with registers in memory, four bytes apart
+    BOOT_SERIAL_COUNT_,
+};
+
 enum boot_log_level { BOOT_LOG_ERROR, BOOT_LOG_WARNING, BOOT_LOG_INFO, BOOT_LOG_DEBUG };
 
 enum {
@@ -107,6 +117,9 @@ struct boot_options {
     uint32_t fail;           // enum boot_failing
     uint32_t runtime;        // enum boot_runtime
     uint32_t clear;          // BOOT_CLEAR_… bits
+    uint32_t page_seconds;   // how long each page is shown to nobody; 0: none is
+    uint32_t serial;         // enum boot_serial
+    uint64_t serial_address;
     uint64_t fail_n;         // at least 1 when requests are made to fail
     uint64_t fail_seed;      // of BOOT_FAIL_RANDOM; 0: the kernel chooses
     // What ordinary requests leave free, in bytes, whole pages; or BOOT_RESERVE_DEFAULT.
@@ -146,6 +159,10 @@ struct boot_info {
     uint32_t map_version;
     uint32_t replayed; // descriptors of the other machine's map; 0: the map is this machine's
     uint32_t replay_left_out; // pieces of them that there was no room for; UINT32_MAX: for nothing
+
+    // The map when the loader began, with the same stride and version.
+    paddr_t first_map; // 0 when it was not kept
+    uint64_t first_map_bytes;
 
     // Room for the converted map, zeroed: at least BOOT_WORKSPACE_BYTES of the map's descriptors.
     paddr_t workspace;

@@ -219,3 +219,15 @@ void acpi_report(struct text *out, const struct acpi *acpi);
 // `state` is good, unreadable, bad-length or bad-checksum; `kind` is an acpi_page_kind_name;
 // `copy` is null when there is none, `kept` null or the reason.
 void acpi_records(struct text *out, const struct acpi *acpi);
+
+// A serial port of the 16550's kind that a table names as the console.
+struct acpi_serial {
+    const char *table; // "SPCR" or "DBG2"
+    uint64_t address;
+    bool memory;     // an address in memory; else an I/O port
+    unsigned stride; // bytes from one register to the next
+    unsigned baud;   // 0: as it is set
+};
+
+// False when no table names one that could be used.
+bool acpi_find_serial(const struct acpi *acpi, struct acpi_serial *out);

@@ -33,11 +33,24 @@ enum {
 #define SERIAL_PATIENCE 1000000
 
 static uint8_t serial_get(const struct serial *serial, unsigned reg) {
-    return cpu_in8((uint16_t)(serial->port + reg));
+    if (serial->memory == NULL) {
+        return cpu_in8((uint16_t)(serial->port + reg));
+    }
+    volatile uint8_t *at = serial->memory + (size_t)reg * serial->stride;
+    return serial->stride == 4 ? (uint8_t) * (volatile uint32_t *)(volatile void *)at : *at;
 }
 
 static void serial_set(const struct serial *serial, unsigned reg, uint8_t value) {
-    cpu_out8((uint16_t)(serial->port + reg), value);
+    if (serial->memory == NULL) {
+        cpu_out8((uint16_t)(serial->port + reg), value);
+        return;
+    }
+    volatile uint8_t *at = serial->memory + (size_t)reg * serial->stride;
+    if (serial->stride == 4) {
+        *(volatile uint32_t *)(volatile void *)at = value;
+    } else {
+        *at = value;
+    }
 }
 
 static bool serial_scratch_works(const struct serial *serial) {
@@ -61,9 +74,11 @@ static bool serial_loop_works(const struct serial *serial) {
 
 static void serial_configure(struct serial *serial) {
     serial_set(serial, SERIAL_INTERRUPTS, 0);
-    serial_set(serial, SERIAL_LINE_CONTROL, LINE_DIVISOR);
-    serial_set(serial, SERIAL_DATA, 1); // 115,200 baud
-    serial_set(serial, SERIAL_INTERRUPTS, 0);
+    if (serial->divisor != 0) {
+        serial_set(serial, SERIAL_LINE_CONTROL, LINE_DIVISOR);
+        serial_set(serial, SERIAL_DATA, (uint8_t)serial->divisor);
+        serial_set(serial, SERIAL_INTERRUPTS, (uint8_t)(serial->divisor >> 8));
+    }
     serial_set(serial, SERIAL_LINE_CONTROL, LINE_8N1);
     serial_set(serial, SERIAL_FIFO_CONTROL, FIFO_ENABLE_AND_CLEAR);
 }
@@ -108,7 +123,16 @@ static void serial_write(struct text *self, const char *bytes, size_t count) {
 }
 
 bool serial_init(struct serial *serial, uint16_t port) {
-    *serial = (struct serial){.text = {.write = serial_write}, .port = port};
+    const struct serial place = {.port = port, .stride = 1, .divisor = 1};
+    return serial_init_at(serial, &place);
+}
+
+bool serial_init_at(struct serial *serial, const struct serial *place) {
+    *serial = (struct serial){.text = {.write = serial_write},
+                              .port = place->port,
+                              .memory = place->memory,
+                              .stride = place->stride,
+                              .divisor = place->divisor};
     if (serial_get(serial, SERIAL_LINE_STATUS) == 0xff) {
         return false; // nothing answers on the bus
     }

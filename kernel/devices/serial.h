@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A serial port: a 16550 or one of its heirs, at 115,200 baud, 8N1, polled.
+// A serial port: a 16550 or one of its heirs, 8N1, polled; its registers are I/O ports or memory.
 //
 // Nothing here waits for ever. A port that is not there is found out by serial_init and swallows
 // everything; a port that stops taking bytes (a cable pulled, a reader that stalled) costs one long
@@ -15,6 +15,9 @@
 struct serial {
     struct text text; // a newline is sent as carriage return and newline
     uint16_t port;
+    volatile uint8_t *memory; // its registers, when they are in memory: `stride` bytes apart
+    unsigned stride;          // 1, or 4: read and written as 32 bits then
+    unsigned divisor;         // of 115,200 baud; 0: the speed stays what it is
     bool present;
     bool stalled;      // the last wait ran out
     unsigned fifo;     // bytes that its transmitter takes at once
@@ -23,9 +26,12 @@ struct serial {
     uint64_t overruns; // received bytes that the port lost
 };
 
-// Looks for a port and sets it up. Returns whether there is one; `serial` can be written to in
+// Looks for a port at 115,200 baud and sets it up. Returns whether there is one; `serial` can be written to in
 // either case.
 bool serial_init(struct serial *serial, uint16_t port);
+
+// The same for any port: `port` or `memory`, `stride` and `divisor` of `place` say which.
+bool serial_init_at(struct serial *serial, const struct serial *place);
 
 // The next byte received, or -1 when there is none. Does not wait.
 int serial_read(struct serial *serial);

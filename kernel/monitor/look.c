@@ -2,6 +2,7 @@
 // Commands that show memory and change nothing.
 #include <check.h>
 #include <mm/report.h>
+#include <monitor/diff.h>
 #include <monitor/dump.h>
 #include <monitor/monitor.h>
 #include <monitor/whatis.h>
@@ -30,6 +31,20 @@ static void map(struct text *out, size_t count, char **arguments) {
     } else {
         text_puts(out, "map shows the descriptors in words; map raw shows their bytes\n");
     }
+}
+
+static void diff(struct text *out, size_t count, char **arguments) {
+    (void)count, (void)arguments;
+    const struct boot_info *info = strata.info;
+    const struct efi_map first = {port_direct_map(info->first_map), info->first_map_bytes,
+                                  info->map_stride, info->map_version};
+    if (info->first_map.value == 0) {
+        text_puts(out, "the loader did not keep the map that it found\n");
+        return;
+    }
+    text_heading(out, "firmware map:");
+    text_puts(out, " when the loader began -> at its exit\n");
+    diff_maps(out, &first, &strata.firmware_map);
 }
 
 static void regions(struct text *out, size_t count, char **arguments) {
@@ -96,6 +111,7 @@ static void whatis(struct text *out, size_t count, char **arguments) {
 
 const struct monitor_command monitor_look_commands[] = {
     {"map", "[raw]", "the firmware's memory map", 0, 1, map},
+    {"diff", "", "what became of the firmware's map while the loader ran", 0, 0, diff},
     {"regions", "", "what Strata made of it", 0, 0, regions},
     {"findings", "", "what is wrong with it", 0, 0, findings},
     {"buddy", "", "free blocks by section and order", 0, 0, buddy},

@@ -8,11 +8,12 @@ TEST_SOURCES_keymap := kernel/devices/keymap.c
 TEST_SOURCES_line := kernel/monitor/line.c
 TEST_SOURCES_log := kernel/log.c kernel/clock.c kernel/phases.c
 TEST_SOURCES_mtrr := kernel/x86/mtrr.c
+TEST_SOURCES_map_diff := kernel/monitor/diff.c
 TEST_SOURCES_pixels := kernel/screen/pixels.c
 TEST_SOURCES_screen := kernel/screen/screen.c kernel/screen/terminal.c kernel/screen/pixels.c
 TEST_SOURCES_symbols := kernel/lib/symbols.c
 TEST_SOURCES_terminal := kernel/screen/terminal.c
 TEST_SOURCES_words := kernel/monitor/words.c
 
-$(foreach name,backtrace command_lock complete explain keymap line log mtrr pixels screen symbols terminal words,\
+$(foreach name,backtrace command_lock complete explain keymap line log map_diff mtrr pixels screen symbols terminal words,\
   $(BUILD)/test/tests/unit/test_$(name).o $(TEST_SOURCES_$(name):%.c=$(BUILD)/test/%.o)): TEST_FLAGS += -Ikernel

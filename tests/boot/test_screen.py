@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""The screen, read from its pixels: it says what the serial line says, whatever kind it is and however large."""
+
+import re
+import time
+
+import pytest
+
+from harness import sound
+from screen import Screenshot, wrapped
+from session import PROMPT
+
+SCREENS = {
+    "std": "VGA",
+    "640x480": "VGA,xres=640,yres=480",
+    "4K": "VGA,xres=3840,yres=2160,vgamem_mb=64",
+    "1440x900": "VGA,xres=1440,yres=900",
+    "ramfb": "ramfb",
+    "virtio": "virtio-vga",
+}
+
+
+def start(ovmf, screen, **more):
+    return ovmf(extra=["-device", SCREENS[screen]], timeout=240, **more)
+
+
+def shown_soon(session, holds, what):
+    """A screenshot for which `holds` is true; the screen is drawn thirty times a second."""
+    for _ in range(100):
+        shot = Screenshot(session)
+        if holds(shot):
+            return shot
+        time.sleep(0.1)
+        session._receive(0)
+    pytest.fail(f"{what}; the screen shows:\n" + "\n".join(shot.text()))
+
+
+def expect_same(session):
+    """The screen shows the end of what the serial line said."""
+    def same(shot):
+        return shot.text() == wrapped(session.text, shot.columns)[-shot.rows:]
+    return shown_soon(session, same, "the screen and the serial line differ")
+
+
+@pytest.mark.parametrize("screen", [
+    "640x480", "4K", *(pytest.param(name, marks=pytest.mark.matrix) for name in ("std", "1440x900", "ramfb", "virtio")),
+])
+def test_it_shows_what_the_serial_line_says(ovmf, screen):
+    session = start(ovmf, screen)
+    shot = expect_same(session)
+    told = re.search(r"screen: (\d+) x (\d+) pixels, (\d+) columns and (\d+) rows", session.text)
+    assert tuple(map(int, told.groups())) == (shot.width, shot.height, shot.columns, shot.rows)
+    session.command("help")
+    session.command("findings")
+    expect_same(session)
+    session.send("alloc \x08\x08x\x1b[D\x1b[Dy\r")  # the line editor's sequences
+    session.expect('no command is called "allyox"')
+    session.prompt()
+    assert PROMPT + "allyox" in Screenshot(session).text()
+    sound(session)
+
+
+def type_keys(session, *keys):
+    for key in keys:
+        session.qmp("send-key", keys=[{"type": "qcode", "data": key}])
+        for _ in range(4):
+            session._receive(0.05)
+
+
+def test_the_keyboard_types_pages_and_looks_back(ovmf):
+    session = start(ovmf, "640x480")
+    type_keys(session, "h", "e", "l", "p", "ret")
+    shot = shown_soon(session, lambda shot: "more: space" in shot.text()[-1], "help is not paged")
+    assert shot.text()[0] == "look at memory"
+    type_keys(session, "q")
+    session.expect(r"^\(the rest is left out\)")
+    session.prompt()
+    expect_same(session)
+    type_keys(session, "pgup")
+    shown_soon(session, lambda shot: "looking back" in shot.text()[-1], "PgUp does not look back")
+    type_keys(session, "c", "h", "e", "c", "k", "ret")
+    session.expect("^check: ok")
+    session.prompt()
+    expect_same(session)
+
+
+def test_without_a_keyboard_all_pages_are_shown(ovmf):
+    """Nobody types: the pages go round, and all that was said from the banner on can be read."""
+    session = start(ovmf, "640x480", machine="q35,i8042=off", options="pages=2")
+    assert "keyboard: none" in session.text
+    said = session.text[session.text.index("Strata "):]
+    pages, read = {}, set()
+    for _ in range(600):
+        rows = Screenshot(session).text()
+        note = re.match(r" page (\d+) of (\d+), the next in 2 s", rows[-1])
+        if note:
+            pages[int(note[1])] = rows[:-1]
+            if len(pages) == int(note[2]):
+                break
+        time.sleep(0.1)
+    else:
+        pytest.fail(f"only pages {sorted(pages)} were shown")
+    for rows in pages.values():
+        read.update(rows)
+    missing = [row for row in wrapped(said.split("Type help")[0], 80) if row not in read]
+    assert not missing
+    assert session.command("check").strip() == "check: ok"
+    expect_same(session)
+
+
+def test_memory_is_drawn_to_scale(ovmf):
+    session = start(ovmf, "std", memory="512M")
+    answer = session.command("view").splitlines()
+    tile = int(re.search(r"a tile is (\d+) KiB", answer[0])[1]) << 10
+    shot = expect_same(session)
+    top = next(row for row, text in enumerate(shot.text()) if text == answer[0])
+    ledger = sound(session).ledger
+    free = sum(line[16:80].count(".") for line in answer[1:] if line.startswith("  0x"))
+    assert free * tile <= ledger["free"] <= (free + 300) * tile
+    colours = {}
+    for row, line in enumerate(answer):
+        for column, letter in enumerate(line[16:80] if line.startswith("  0x") else ""):
+            colours.setdefault(letter, set()).add(shot.paper(16 + column, top + row))
+    assert len(colours["."]) == 1 and colours["."] != {b"\0\0\0"}
+    assert len({colour for letter in colours for colour in colours[letter]}) > 2
