@@ -13,7 +13,7 @@
 
 #define KNOWN                                                                                      \
     "; known are kaslr acpi record special log exit badram memtest debug init fail runtime "       \
-    "reserve kernel run\n"
+    "reserve serial menu pages kernel replay run\n"
 
 struct result {
     struct options options;
@@ -163,6 +163,12 @@ static void wrong_words(void **state) {
     (void)state;
     expect("quiet", "f:1:1: 'quiet' is no option: expected name=value\n");
     expect("  =off", "f:1:3: '=off' is no option: expected name=value\n");
+    expect("serial=com5", "f:1:8: serial='com5': expected auto, off, com1 to com4, port:NUMBER or "
+                          "memory:ADDRESS\n");
+    expect("serial=port:0x12345",
+           "f:1:8: serial=: that is no such address; expected auto, off, com1 "
+           "to com4, port:NUMBER or memory:ADDRESS\n");
+    expect("menu=301", "f:1:6: menu='301': expected a number from 0 to 300\n");
     expect("kalsr=off", "f:1:1: unknown option 'kalsr'" KNOWN);
     expect("KASLR=off", "f:1:1: unknown option 'KASLR'" KNOWN);
     expect("kasl=off", "f:1:1: unknown option 'kasl'" KNOWN);
@@ -416,7 +422,7 @@ static void help_names_all(void **state) {
         const struct option_help *help = options_help(count);
         assert_true(strlen(help->name) > 2 && strlen(help->values) > 3 && strlen(help->help) > 10);
     }
-    assert_int_equal(count, 15);
+    assert_int_equal(count, 19);
 }
 
 // Any bytes at all: nothing outside them is read, and what comes out can be shown.
