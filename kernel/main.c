@@ -138,6 +138,7 @@ static _Noreturn void kernel_main(void) {
         serial_choose_mapped(&strata);
         print_what_was_found(strata.console);
     }
+    runtime_go_virtual(&strata);
     memory_reclaim(&strata);
     if (options->memtest_passes != 0) {
         memtest_run(strata.console, &strata, options->memtest_passes, paddr(0),

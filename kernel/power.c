@@ -28,9 +28,9 @@ static void firmware_reset(struct text *out, struct kernel *kernel, uint64_t kin
     uint64_t status = runtime_call(kernel, RUNTIME_RESET_SYSTEM, call);
     const char *name = efi_status_name(status);
     text_printf(out, "firmware: %s\n",
-                kernel->runtime.state == RUNTIME_OFF ? kernel->runtime.why_off
-                : name != NULL                       ? name
-                                                     : "it came back");
+                kernel->runtime.state != RUNTIME_READY ? kernel->runtime.why_off
+                : name != NULL                         ? name
+                                                       : "it came back");
     serial_drain(&kernel->serial);
 }
 

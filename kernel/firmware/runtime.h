@@ -9,8 +9,9 @@
 // write lies in the mailbox. With runtime=virtual the same memory is mapped at virtual addresses as
 // well, and the firmware is told of them once (SetVirtualAddressMap; UEFI 2.10, 8.4).
 //
-// All is made when a service is called for the first time. An exception inside a service ends the
-// call, is reported, and switches the services off for good: who knows what state they are in.
+// All is made when a service is called for the first time; with runtime=virtual at boot. An
+// exception inside a service ends the call, is reported, and switches the services off for good:
+// who knows what state they are in.
 //
 // One CPU, not from interrupts.
 #pragma once
@@ -60,6 +61,10 @@ struct runtime {
     struct firmware_call *active; // the call under way
     enum runtime_service service; // and what it is
 };
+
+// With runtime=virtual: starts them and tells them of virtual addresses, before boot services'
+// memory is given back. Otherwise does nothing: they start when the first one is called.
+void runtime_go_virtual(struct kernel *kernel);
 
 // Where the mailbox is, for the kernel and for the services; NULL when the services are off, with
 // the reason in kernel->runtime.why_off.

@@ -14,6 +14,8 @@
 #define BLOCK_PAGES (1 + RUNTIME_STACK_PAGES + RUNTIME_MAILBOX_PAGES)
 #define VIRTUAL     UINT64_C(0x0000400000000000) // runtime memory p is at VIRTUAL + p as well
 
+static const char no_memory[] = "there is no memory for their page tables";
+
 static bool is_runtime_memory(const struct kernel *kernel, uint64_t address, uint64_t bytes) {
     const struct memory_region *region = memmap_find(&kernel->map, paddr(address));
     return region != NULL && region->class == MEMORY_RUNTIME &&
@@ -89,8 +91,7 @@ static const char *map_runtime_memory(struct kernel *kernel) {
             status = map_piece(runtime, &piece, VIRTUAL);
         }
         if (status != TABLES_OK) {
-            return status == TABLES_NO_MEMORY ? "there is no memory for its page tables"
-                                              : "its memory does not fit the user half";
+            return status == TABLES_NO_MEMORY ? no_memory : "its memory does not fit the user half";
         }
         count_piece(runtime, &piece);
     }
@@ -102,13 +103,13 @@ static const char *map_block(struct kernel *kernel) {
     struct runtime *runtime = &kernel->runtime;
     if (page_alloc_contig(&kernel->pages, BLOCK_PAGES, 0, paddr(4 * GIB), 0, PAGE_OWNER_KERNEL,
                           &runtime->block, NULL) != PAGE_OK) {
-        return "there is no memory for its stack";
+        return no_memory;
     }
     paddr_t stack = paddr(paddr_of(runtime->block).value + PAGE_SIZE); // the first is the guard
     if (tables_map(&runtime->tables, vaddr(stack.value), BLOCK_PAGES - 1, stack, PAGING_WRITE) !=
         TABLES_OK) {
         page_free_contig(&kernel->pages, runtime->block, BLOCK_PAGES);
-        return "there is no memory for its page tables";
+        return no_memory;
     }
     return NULL;
 }
@@ -134,6 +135,43 @@ static uint64_t write_virtual_map(struct kernel *kernel, uint8_t *mailbox) {
     return bytes;
 }
 
+static enum tables_status switch_part(struct kernel *kernel, uint64_t begin, uint64_t end,
+                                      unsigned access, bool map) {
+    const struct runtime_piece piece = {paddr(begin), paddr(end), access, false};
+    if (begin >= end) {
+        return TABLES_OK;
+    }
+    if (map) {
+        return map_piece(&kernel->runtime, &piece, 0);
+    }
+    return tables_unmap(&kernel->runtime.tables, vaddr(begin), (end - begin) / PAGE_SIZE, NULL,
+                        NULL); // it was mapped whole: this cannot fail
+}
+
+// What SetVirtualAddressMap needs beside runtime memory, though it should not: it may be boot
+// services' code itself, and read what lies in memory that the firmware calls free (U-Boot's does
+// both). For the time of that call boot services' memory is mapped as well, and free memory for
+// reading, but for the block with stack and mailbox, which is mapped already.
+static enum tables_status switch_memory(struct kernel *kernel, bool map) {
+    uint64_t block = paddr_of(kernel->runtime.block).value;
+    uint64_t block_end = block + BLOCK_PAGES * PAGE_SIZE;
+    enum tables_status status = TABLES_OK;
+    for (size_t i = 0; i < kernel->map.region_count && status == TABLES_OK; i++) {
+        const struct memory_region *region = &kernel->map.regions[i];
+        uint64_t begin = region->begin.value, end = region->end.value;
+        bool services = region->class == MEMORY_BOOTSVC;
+        unsigned access = services ? RUNTIME_WRITE | RUNTIME_EXECUTE : 0u;
+        if (!services && region->class != MEMORY_USABLE) {
+            continue;
+        }
+        status = switch_part(kernel, begin, end < block ? end : block, access, map);
+        if (status == TABLES_OK) {
+            status = switch_part(kernel, begin > block_end ? begin : block_end, end, access, map);
+        }
+    }
+    return status;
+}
+
 // Once, and before code becomes read-only: the firmware relocates it.
 static const char *go_virtual(struct kernel *kernel) {
     struct runtime *runtime = &kernel->runtime;
@@ -144,7 +182,13 @@ static const char *go_virtual(struct kernel *kernel) {
     }
     const uint64_t arguments[5] = {bytes, kernel->firmware_map.stride, kernel->firmware_map.version,
                                    mailbox.value, 0};
+    enum tables_status mapped = switch_memory(kernel, true);
+    if (mapped != TABLES_OK) {
+        switch_memory(kernel, false);
+        return no_memory;
+    }
     uint64_t status = runtime_enter(kernel, RUNTIME_SET_VIRTUAL_ADDRESS_MAP, arguments);
+    switch_memory(kernel, false);
     if (runtime->state == RUNTIME_OFF) {
         return runtime->why_off;
     }
@@ -187,50 +231,78 @@ static const char *apply_attributes_table(struct kernel *kernel) {
             status = protect(runtime, &entry, VIRTUAL);
         }
         if (status != TABLES_OK) {
-            return "there is no memory for its page tables";
+            return no_memory;
         }
         runtime->attribute_entries++;
     }
     return NULL;
 }
 
-static const char *make(struct kernel *kernel) {
-    struct paging_format format = kernel->tables.format;
-    format.write_execute = true;
+// What is in the way before anything is made; NULL: nothing.
+static const char *obstacle(struct kernel *kernel) {
     if (kernel->info->options.runtime == BOOT_RUNTIME_OFF) {
         return "runtime=off";
     }
     if (!kernel->own_tables) {
         return "the kernel has no page tables of its own";
     }
-    const char *reason = find_services(kernel);
-    if (reason != NULL) {
-        return reason;
-    }
-    if (tables_init(&kernel->runtime.tables, &format, &kernel->pages, &kernel->tables) !=
-        TABLES_OK) {
-        return "there is no memory for its page tables";
-    }
-    reason = map_runtime_memory(kernel);
-    reason = reason != NULL ? reason : map_block(kernel);
-    if (reason != NULL) {
-        tables_destroy(&kernel->runtime.tables);
-        return reason;
-    }
+    return find_services(kernel);
+}
+
+// With tables and stack in place: what is left to do.
+static const char *finish(struct kernel *kernel) {
+    const char *reason = NULL;
     if (kernel->info->options.runtime == BOOT_RUNTIME_VIRTUAL) {
         reason = go_virtual(kernel);
     }
     return reason != NULL ? reason : apply_attributes_table(kernel);
 }
 
+static const char *make(struct kernel *kernel) {
+    struct runtime *runtime = &kernel->runtime;
+    struct paging_format format = kernel->tables.format;
+    format.write_execute = true;
+    *runtime = (struct runtime){.services = runtime->services};
+    if (tables_init(&runtime->tables, &format, &kernel->pages, &kernel->tables) != TABLES_OK) {
+        return no_memory;
+    }
+    const char *reason = map_runtime_memory(kernel);
+    if (reason == NULL) {
+        reason = map_block(kernel);
+        if (reason == NULL && (reason = finish(kernel)) != NULL) {
+            page_free_contig(&kernel->pages, runtime->block, BLOCK_PAGES);
+        }
+    }
+    if (reason != NULL) {
+        tables_destroy(&runtime->tables);
+    }
+    return reason;
+}
+
+void runtime_go_virtual(struct kernel *kernel) {
+    if (kernel->info->options.runtime == BOOT_RUNTIME_VIRTUAL) {
+        runtime_start(kernel);
+        port_log(PORT_INFO, "runtime services: %s",
+                 kernel->runtime.virtual                  ? "at virtual addresses"
+                 : kernel->runtime.state == RUNTIME_READY ? "at physical addresses"
+                                                          : kernel->runtime.why_off);
+    }
+}
+
 void runtime_start(struct kernel *kernel) {
-    const char *reason = make(kernel);
-    kernel->runtime.state = reason == NULL ? RUNTIME_READY : RUNTIME_OFF;
-    kernel->runtime.why_off = reason;
-    if (kernel->runtime.refused_pages != 0) {
+    struct runtime *runtime = &kernel->runtime;
+    const char *reason = obstacle(kernel);
+    if (reason == NULL) {
+        reason = make(kernel);
+    }
+    // Memory may be there another time; but virtual addresses are told only once.
+    bool again = reason == no_memory && !runtime->virtual;
+    runtime->state = reason == NULL ? RUNTIME_READY : again ? RUNTIME_UNTRIED : RUNTIME_OFF;
+    runtime->why_off = reason;
+    if (runtime->refused_pages != 0) {
         port_log(PORT_WARNING,
                  "runtime services: %lu pages that the firmware claims for them are not given: the "
                  "map calls them something else",
-                 kernel->runtime.refused_pages);
+                 runtime->refused_pages);
     }
 }

@@ -27,7 +27,7 @@ struct efi_time {
 _Static_assert(sizeof(struct efi_time) == 16, "UEFI 2.10, 8.3");
 
 static void say_status(struct text *out, const char *what, uint64_t status) {
-    if (strata.runtime.state == RUNTIME_OFF) {
+    if (strata.runtime.state != RUNTIME_READY) {
         text_printf(out, "%s: runtime services are off: %s\n", what, strata.runtime.why_off);
         return;
     }

@@ -92,3 +92,27 @@ def test_wrong_words(uboot):
     assert "the ways are acpi firmware;" in session.command("poweroff keyboard")
     assert "runtime break" in session.command("runtime gently")
     sound(session)
+
+
+def test_without_memory(uboot):
+    """They are off for want of memory, take nothing meanwhile, and work when there is some again."""
+    session = uboot()
+    session.command("inject every 1")
+    assert "off: there is no memory for their page tables" in session.command("time")
+    session.command("inject every 3")
+    session.command("time")
+    session.command("inject off")
+    assert "physical addresses" in session.command("runtime")
+    sound(session)
+
+
+@pytest.mark.parametrize("memory", ["256M", "6G"])
+def test_uboot_goes_virtual(uboot, memory):
+    """Its SetVirtualAddressMap is boot services' code: it is called before their memory is given back."""
+    session = uboot("runtime=virtual", memory=memory)
+    assert "runtime services: at virtual addresses" in session.text
+    assert "virtual addresses" in session.command("runtime")
+    assert re.search(r"variables \(n: kept|efivars: the firmware says: ", session.command("efivars"))
+    at = int(re.search(r"exception 14 \(page fault\), at (0x[0-9a-f]+)", session.command("runtime break"))[1], 16)
+    assert at >> 46 == 1
+    sound(session)
