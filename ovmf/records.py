@@ -91,7 +91,8 @@ class Dump:
 
     def _ledger_defects(self):
         accounts = {name: size for name, size in self.ledger.items()
-                    if name not in ("total", "unaccounted", "left-by-firmware", "not-ram", "described", "strata-itself")}
+                    if name not in ("total", "unaccounted", "left-by-firmware", "not-ram", "described",
+                                    "strata-itself")}
         for name in ("total", "unaccounted", "not-ram", "described", "free"):
             if name not in self.ledger:
                 yield f"the ledger has no account {name!r}"
@@ -170,7 +171,7 @@ def judge(text):
     audits = re.findall(r"^audit: (.*)$", text, re.MULTILINE)
     if not audits:
         defects.append("the page tables were not audited")
-    defects += [f"the audit says: {verdict}" for verdict in audits 
+    defects += [f"the audit says: {verdict}" for verdict in audits
                 if not verdict.startswith("ok, ") and not (verdict.startswith("none, ") and LOADERS_TABLES in text)]
     unaccounted = re.findall(r"^\s*unaccounted\s+(.*)$", text, re.MULTILINE)
     if not unaccounted:

@@ -189,8 +189,8 @@ bool memmap_check_uncached(struct memmap *map, paddr_t begin, paddr_t end);
 // sorted, O(entries x descriptors) at worst.
 size_t memmap_check_attributes_table(struct memmap *map, const struct efi_map *firmware,
                                      const void *table, uint64_t table_bytes);
-// The first valid entry of such a table from entry `*index` on, which is moved behind it: for whoever
-// applies them. False when there is none.
+// The first valid entry of such a table from entry `*index` on, which is moved behind it: for
+// whoever applies them. False when there is none.
 bool memmap_next_attributes(const struct efi_map *firmware, const void *table, uint64_t table_bytes,
                             uint64_t *index, struct efi_descriptor *entry);
 // Adds a finding made by somebody else (a bad checksum, say). Counts it as dropped when there is no

@@ -26,8 +26,8 @@ struct serial {
     uint64_t overruns; // received bytes that the port lost
 };
 
-// Looks for a port at 115,200 baud and sets it up. Returns whether there is one; `serial` can be written to in
-// either case.
+// Looks for a port at 115,200 baud and sets it up. Returns whether there is one; `serial` can be
+// written to in either case.
 bool serial_init(struct serial *serial, uint16_t port);
 
 // The same for any port: `port` or `memory`, `stride` and `divisor` of `place` say which.

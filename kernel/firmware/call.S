@@ -2,8 +2,8 @@
 // Calling the firmware's runtime services: in their own page tables, on a stack that is mapped in
 // them at its physical address, with the floating-point unit as UEFI 2.10, 2.3.4.2 wants it.
 //
-// uint64_t firmware_enter(struct firmware_call *call): the service's status. The fields' offsets are
-// checked in runtime.c.
+// uint64_t firmware_enter(struct firmware_call *call): the service's status. The fields' offsets
+// are checked in runtime.c.
 #define CALL_FUNCTION      0
 #define CALL_ARGUMENTS     8
 #define CALL_TABLES        48

@@ -22,6 +22,6 @@ void completion_begin(struct completion *completion, const char *typed, size_t l
 // Whether a word of that length fits what was typed; it counts then.
 bool completion_offer(struct completion *completion, const char *word, size_t length);
 
-// The next word of a command's arguments as help shows them that is meant literally: "[nth|every N]"
-// has nth and every. NULL when there is none from `*at` on; else `*at` is behind it.
+// The next word of a command's arguments as help shows them that is meant literally: "[nth|every
+// N]" has nth and every. NULL when there is none from `*at` on; else `*at` is behind it.
 const char *completion_next_literal(const char **at, size_t *length);

@@ -6,7 +6,7 @@
 
 #define EFER_NXE  (UINT64_C(1) << 11)
 #define CR0_WP    (UINT64_C(1) << 16)
-#define CR4_SSE   (UINT64_C(3) << 9) // OSFXSR, OSXMMEXCPT: the firmware may use SSE, the kernel never
+#define CR4_SSE   (UINT64_C(3) << 9) // OSFXSR, OSXMMEXCPT: firmware may use SSE, the kernel never
 #define CR4_PGE   (UINT64_C(1) << 7)
 #define CR4_UMIP  (UINT64_C(1) << 11)
 #define CR4_SMEP  (UINT64_C(1) << 20)

@@ -54,8 +54,8 @@ static void put_locked(struct page_allocator *allocator, pfn_t begin, pfn_t end)
     page_update_hint(allocator, index);
 }
 
-// The tail of a larger block goes back, if there is one: an empty one may begin in the next section.
-// The block is one of at most 2 MiB, so its section is SPLIT.
+// The tail of a larger block goes back, if there is one: an empty one may begin in the next
+// section. The block is one of at most 2 MiB, so its section is SPLIT.
 bool page_take_metadata(struct page_allocator *allocator, uint32_t pages, pfn_t *first) {
     unsigned order = pages == 1 ? 0 : 32u - (unsigned)__builtin_clz(pages - 1);
     enum page_status status =

@@ -118,6 +118,6 @@ def test_kernel_counts_the_same_twice_and_keeps_its_bounds():
     rows = {row["id"]: row for row in record["rows"]}
     assert {"pair-0", "pair-9", "contig-2m-below-4g", "bulk-alloc"} <= rows.keys()
     for row, limit in (("frame-pair", 60), ("pair-9", 250), ("contig-2m-below-4g", 400), ("vmalloc-16k", 1500),
-                       ("vmalloc-1m", 20000), ("vmap-1", 400), ("vmap-16", 900), ("ioremap-4k", 1000), ("kmalloc-64", 70),
-                       ("object-pair", 60), ("kmalloc-bulk", 120), ("kmalloc-churn", 150)):
+                       ("vmalloc-1m", 20000), ("vmap-1", 400), ("vmap-16", 900), ("ioremap-4k", 1000),
+                       ("kmalloc-64", 70), ("object-pair", 60), ("kmalloc-bulk", 120), ("kmalloc-churn", 150)):
         assert rows[row]["limit"] == limit and rows[row]["met"], rows[row]

@@ -15,5 +15,6 @@ TEST_SOURCES_symbols := kernel/lib/symbols.c
 TEST_SOURCES_terminal := kernel/screen/terminal.c
 TEST_SOURCES_words := kernel/monitor/words.c
 
-$(foreach name,backtrace command_lock complete explain keymap line log map_diff mtrr pixels screen symbols terminal words,\
+$(foreach name,backtrace command_lock complete explain keymap line log map_diff mtrr pixels screen symbols \
+  terminal words,\
   $(BUILD)/test/tests/unit/test_$(name).o $(TEST_SOURCES_$(name):%.c=$(BUILD)/test/%.o)): TEST_FLAGS += -Ikernel
