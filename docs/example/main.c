@@ -93,7 +93,7 @@ void port_panic(const char *format, ...) {
 
 const char *port_code_name(uint32_t offset, uint32_t *into) {
     (void)offset;
-    (void)into;
+    *into = 0;
     return NULL;
 }
 
