@@ -13,7 +13,7 @@ from machine import QEMU
 def start(memory, *more):
     return subprocess.run([QEMU, "-nodefaults", "-no-reboot", "-accel", "tcg", "-m", memory, "-display", "none",
                            "-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
-                           "-kernel", BUILD / "docs/example.bin", *more], capture_output=True, text=True, timeout=60,
+                           "-kernel", BUILD / "docs/example.bin", *more], capture_output=True, text=True, timeout=240,
                           check=False, stdin=subprocess.DEVNULL)
 
 
