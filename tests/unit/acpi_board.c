@@ -313,3 +313,28 @@ size_t board_findings(const struct board *board, enum finding_rule rule) {
 enum page_state board_page(struct board *board, uint64_t address) {
     return page_inspect(&board->pages, pfn_of(paddr(address))).state;
 }
+
+int board_set_up(void **state) {
+    static struct board board;
+    board_create(&board);
+    board_tables(&board);
+    *state = &board;
+    return 0;
+}
+
+int board_tear_down(void **state) {
+    board_destroy(*state);
+    return 0;
+}
+
+uint64_t board_number(uint64_t address, unsigned bytes) {
+    uint64_t value = 0;
+    memcpy(&value, board_at(address), bytes);
+    return value;
+}
+
+enum acpi_table_state board_state(const struct board *board, uint64_t address) {
+    const struct acpi_table *table = board_known(board, address);
+    assert_non_null(table);
+    return table->state;
+}

@@ -69,8 +69,13 @@ void board_destroy(struct board *board);
 // Fills in the standard tables and names their RSDP.
 void board_tables(struct board *board);
 
+// What each test begins and ends with: *state is an empty machine with the standard tables.
+int board_set_up(void **state);
+int board_tear_down(void **state);
+
 void *board_at(uint64_t address);
 void board_put(uint64_t address, uint64_t value, unsigned bytes);
+uint64_t board_number(uint64_t address, unsigned bytes); // little-endian, 1 to 8 bytes
 // A table with a good checksum whose body is a pattern.
 void board_table(uint64_t address, const char *signature, uint32_t length);
 // Makes the checksum of the table at `address` good again.
@@ -90,6 +95,8 @@ void board_reclaim(struct board *board);
 void board_run(struct board *board);
 
 const struct acpi_table *board_known(const struct board *board, uint64_t address);
+// The state of a table that has to be known.
+enum acpi_table_state board_state(const struct board *board, uint64_t address);
 const char *board_summary(const struct board *board);
 size_t board_findings(const struct board *board, enum finding_rule rule);
 // What page_inspect says of the page at `address`.

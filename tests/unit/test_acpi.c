@@ -11,31 +11,6 @@
 #include "acpi_board.h"
 #include <string.h>
 
-static int set_up(void **state) {
-    static struct board board;
-    board_create(&board);
-    board_tables(&board);
-    *state = &board;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    board_destroy(*state);
-    return 0;
-}
-
-static uint64_t number_at(uint64_t address, unsigned bytes) {
-    uint64_t value = 0;
-    memcpy(&value, board_at(address), bytes);
-    return value;
-}
-
-static enum acpi_table_state state_of(const struct board *board, uint64_t address) {
-    const struct acpi_table *table = board_known(board, address);
-    assert_non_null(table);
-    return table->state;
-}
-
 static void the_standard_machine_is_reclaimed(void **state) {
     struct board *board = *state;
     board_run(board);
@@ -57,22 +32,22 @@ static void readers_follow_the_new_pointers(void **state) {
     memset(board_at(BOARD_ACPI), 0xcc, BOARD_ACPI_END - BOARD_ACPI);
     uint64_t rsdp = board->acpi.rsdp.value;
     assert_memory_equal(board_at(rsdp), "RSD PTR ", 8);
-    assert_int_equal(number_at(rsdp + 15, 1), 2);
-    assert_int_equal(number_at(rsdp + 16, 4), 0);
-    uint64_t xsdt = number_at(rsdp + 24, 8);
+    assert_int_equal(board_number(rsdp + 15, 1), 2);
+    assert_int_equal(board_number(rsdp + 16, 4), 0);
+    uint64_t xsdt = board_number(rsdp + 24, 8);
     assert_memory_equal(board_at(xsdt), "XSDT", 4);
-    assert_int_equal(number_at(xsdt + 4, 4), 36 + 7 * 8);
-    uint64_t fadt = number_at(xsdt + 36, 8);
+    assert_int_equal(board_number(xsdt + 4, 4), 36 + 7 * 8);
+    uint64_t fadt = board_number(xsdt + 36, 8);
     assert_memory_equal(board_at(fadt), "FACP", 4);
-    assert_int_equal(number_at(fadt + 36, 4), BOARD_FACS);
-    uint64_t dsdt = number_at(fadt + 140, 8);
-    assert_int_equal(number_at(fadt + 40, 4), dsdt);
+    assert_int_equal(board_number(fadt + 36, 4), BOARD_FACS);
+    uint64_t dsdt = board_number(fadt + 140, 8);
+    assert_int_equal(board_number(fadt + 40, 4), dsdt);
     assert_memory_equal(board_at(dsdt), "DSDT", 4);
     uint32_t length = 0;
     assert_ptr_equal(acpi_table(&board->acpi, "DSDT", 0, &length), board_at(dsdt));
     assert_int_equal(length, 8180);
     assert_null(acpi_table(&board->acpi, "DSDT", 1, &length));
-    assert_memory_equal(board_at(number_at(xsdt + 36 + 6 * 8, 8)), "BGRT", 4);
+    assert_memory_equal(board_at(board_number(xsdt + 36 + 6 * 8, 8)), "BGRT", 4);
 }
 
 static void keep_keeps_everything(void **state) {
@@ -113,7 +88,7 @@ static void an_rsdp_elsewhere_keeps_everything(void **state) {
 static void a_bad_rsdp_keeps_everything(void **state) {
     struct board *board = *state;
     board_put(BOARD_RSDP + 9, 'X', 1);
-    board_put(BOARD_RSDP + 8, number_at(BOARD_RSDP + 8, 1) + 1, 1);
+    board_put(BOARD_RSDP + 8, board_number(BOARD_RSDP + 8, 1) + 1, 1);
     expect_kept(board, "the RSDP's checksum is wrong");
     assert_int_equal(board_findings(board, FINDING_BAD_CHECKSUM), 1);
 }
@@ -141,16 +116,16 @@ static void revision_0_uses_the_rsdt(void **state) {
     assert_null(board_known(board, BOARD_XSDT));
     assert_int_equal(board->acpi.copied_count, 10);
     assert_int_equal(board->acpi.reclaimed_pages, 16);
-    uint64_t xsdt = number_at(board->acpi.rsdp.value + 24, 8);
+    uint64_t xsdt = board_number(board->acpi.rsdp.value + 24, 8);
     assert_memory_equal(board_at(xsdt), "XSDT", 4);
-    assert_int_equal(number_at(xsdt + 4, 4), 36 + 7 * 8);
+    assert_int_equal(board_number(xsdt + 4, 4), 36 + 7 * 8);
 }
 
 static void a_bad_extended_checksum_leaves_the_rsdt(void **state) {
     struct board *board = *state;
     board_put(BOARD_RSDP + 33, 1, 1);
     board_run(board);
-    assert_int_equal(state_of(board, BOARD_RSDP), ACPI_TABLE_BAD_CHECKSUM);
+    assert_int_equal(board_state(board, BOARD_RSDP), ACPI_TABLE_BAD_CHECKSUM);
     assert_int_equal(board_findings(board, FINDING_BAD_CHECKSUM), 1);
     assert_int_equal(board->acpi.reclaimed_pages, 15);
     assert_string_equal(board_summary(board),
@@ -168,7 +143,7 @@ static void an_rsdp_of_odd_length(void **state) {
         board_put(BOARD_RSDP + 20, lengths[i], 4);
         board_seal_rsdp(BOARD_RSDP);
         board_run(board);
-        assert_int_equal(state_of(board, BOARD_RSDP), ACPI_TABLE_BAD_LENGTH);
+        assert_int_equal(board_state(board, BOARD_RSDP), ACPI_TABLE_BAD_LENGTH);
         assert_int_equal(board_findings(board, FINDING_BAD_TABLE), 1);
         assert_int_equal(board->acpi.copied_count, 10);
     }
@@ -176,9 +151,9 @@ static void an_rsdp_of_odd_length(void **state) {
 
 static void a_bad_xsdt_leaves_the_rsdt(void **state) {
     struct board *board = *state;
-    board_put(BOARD_XSDT + 9, number_at(BOARD_XSDT + 9, 1) + 1, 1);
+    board_put(BOARD_XSDT + 9, board_number(BOARD_XSDT + 9, 1) + 1, 1);
     board_run(board);
-    assert_int_equal(state_of(board, BOARD_XSDT), ACPI_TABLE_BAD_CHECKSUM);
+    assert_int_equal(board_state(board, BOARD_XSDT), ACPI_TABLE_BAD_CHECKSUM);
     assert_int_equal(board_findings(board, FINDING_BAD_CHECKSUM), 1);
     assert_int_equal(board->acpi.copied_count, 10);
     assert_int_equal(board_page(board, BOARD_XSDT), PAGE_STATE_UNMANAGED);
@@ -187,7 +162,7 @@ static void a_bad_xsdt_leaves_the_rsdt(void **state) {
 
 static void two_bad_roots_keep_everything(void **state) {
     struct board *board = *state;
-    board_put(BOARD_XSDT + 9, number_at(BOARD_XSDT + 9, 1) + 1, 1);
+    board_put(BOARD_XSDT + 9, board_number(BOARD_XSDT + 9, 1) + 1, 1);
     memcpy(board_at(BOARD_RSDT), "TSDR", 4); // a good checksum, but no RSDT
     expect_kept(board, "neither XSDT nor RSDT can be trusted");
 }
@@ -202,7 +177,7 @@ static void bad_tables_stay_and_are_not_trusted(void **state) {
         board_tables(board);
         char signature[5] = {0};
         memcpy(signature, board_at(tables[i]), 4);
-        board_put(tables[i] + 30, number_at(tables[i] + 30, 1) ^ 0x10, 1);
+        board_put(tables[i] + 30, board_number(tables[i] + 30, 1) ^ 0x10, 1);
         board_run(board);
         uint32_t length = 0;
         assert_null(acpi_table(&board->acpi, signature, 0, &length));
@@ -214,12 +189,12 @@ static void bad_tables_stay_and_are_not_trusted(void **state) {
 
 static void a_bad_dsdt_stays_and_the_fadt_points_to_it(void **state) {
     struct board *board = *state;
-    board_put(BOARD_DSDT + 5000, number_at(BOARD_DSDT + 5000, 1) ^ 1, 1);
+    board_put(BOARD_DSDT + 5000, board_number(BOARD_DSDT + 5000, 1) ^ 1, 1);
     board_run(board);
-    assert_int_equal(state_of(board, BOARD_DSDT), ACPI_TABLE_BAD_CHECKSUM);
+    assert_int_equal(board_state(board, BOARD_DSDT), ACPI_TABLE_BAD_CHECKSUM);
     assert_int_equal(board->acpi.reclaimed_pages, 14);
     uint64_t fadt = board_known(board, BOARD_FADT)->copy.value;
-    assert_int_equal(number_at(fadt + 140, 8), BOARD_DSDT);
+    assert_int_equal(board_number(fadt + 140, 8), BOARD_DSDT);
 }
 
 // X_DSDT leads nowhere; the old field is right.
@@ -228,9 +203,9 @@ static void the_old_dsdt_pointer_is_the_second_choice(void **state) {
     board_put(BOARD_FADT + 140, BOARD_ACPI_END + 64, 8);
     board_seal(BOARD_FADT);
     board_run(board);
-    assert_int_equal(state_of(board, BOARD_DSDT), ACPI_TABLE_GOOD);
+    assert_int_equal(board_state(board, BOARD_DSDT), ACPI_TABLE_GOOD);
     uint64_t fadt = board_known(board, BOARD_FADT)->copy.value;
-    assert_int_equal(number_at(fadt + 140, 8), board_known(board, BOARD_DSDT)->copy.value);
+    assert_int_equal(board_number(fadt + 140, 8), board_known(board, BOARD_DSDT)->copy.value);
 }
 
 static void a_short_fadt_gets_a_low_dsdt(void **state) {
@@ -239,15 +214,15 @@ static void a_short_fadt_gets_a_low_dsdt(void **state) {
     board_seal(BOARD_FADT);
     board_run(board);
     uint64_t fadt = board_known(board, BOARD_FADT)->copy.value;
-    assert_int_equal(number_at(fadt + 4, 4), 116);
-    assert_int_equal(number_at(fadt + 40, 4), board_known(board, BOARD_DSDT)->copy.value);
+    assert_int_equal(board_number(fadt + 4, 4), 116);
+    assert_int_equal(board_number(fadt + 40, 4), board_known(board, BOARD_DSDT)->copy.value);
     assert_int_equal(board->acpi.reclaimed_pages, 16);
 }
 
 static void expect_bad_table(struct board *board, uint64_t address, enum acpi_table_state wrong,
                              size_t findings) {
     board_run(board);
-    assert_int_equal(state_of(board, address), wrong);
+    assert_int_equal(board_state(board, address), wrong);
     assert_int_equal(board_findings(board, FINDING_BAD_TABLE), findings);
     assert_int_equal(board_known(board, address)->copy.value, 0);
 }
@@ -286,7 +261,7 @@ static void a_table_that_ends_with_its_region(void **state) {
     board_table(BOARD_ACPI_END - 100, "SSDT", 100);
     board_add_entry(BOARD_XSDT, BOARD_ACPI_END - 100);
     board_run(board);
-    assert_int_equal(state_of(board, BOARD_ACPI_END - 100), ACPI_TABLE_GOOD);
+    assert_int_equal(board_state(board, BOARD_ACPI_END - 100), ACPI_TABLE_GOOD);
     assert_int_equal(board->acpi.copied_count, 11);
 }
 
@@ -297,7 +272,7 @@ static void a_table_across_two_regions(void **state) {
     board_table(address, "SSDT", 128);
     board_add_entry(BOARD_XSDT, address);
     board_run(board);
-    assert_int_equal(state_of(board, address), ACPI_TABLE_GOOD);
+    assert_int_equal(board_state(board, address), ACPI_TABLE_GOOD);
 }
 
 static void unnamed_memory_is_not_read(void **state) {
@@ -317,7 +292,7 @@ static void unnamed_memory_is_not_read(void **state) {
     }
     board_run(board);
     for (size_t i = 0; i < count; i++) {
-        assert_int_equal(state_of(board, nowhere[i]), ACPI_TABLE_UNREADABLE);
+        assert_int_equal(board_state(board, nowhere[i]), ACPI_TABLE_UNREADABLE);
     }
     assert_int_equal(board_findings(board, FINDING_BAD_TABLE), count);
     assert_int_equal(board->acpi.reclaimed_pages, 16);
@@ -336,7 +311,7 @@ static void overlapping_tables_are_both_copied(void **state) {
 
 static void an_xsdt_of_odd_length(void **state) {
     struct board *board = *state;
-    board_put(BOARD_XSDT + 4, number_at(BOARD_XSDT + 4, 4) + 5, 4);
+    board_put(BOARD_XSDT + 4, board_number(BOARD_XSDT + 4, 4) + 5, 4);
     board_seal(BOARD_XSDT);
     board_run(board);
     assert_int_equal(board->acpi.copied_count, 10);
@@ -379,7 +354,7 @@ static void misaligned_tables_are_read(void **state) {
     board_table(BOARD_SECOND + 0x123, "SSDT", 77);
     board_add_entry(BOARD_XSDT, BOARD_SECOND + 0x123);
     board_run(board);
-    assert_int_equal(state_of(board, BOARD_SECOND + 0x123), ACPI_TABLE_GOOD);
+    assert_int_equal(board_state(board, BOARD_SECOND + 0x123), ACPI_TABLE_GOOD);
     assert_int_equal(board->acpi.copied_count, 11);
 }
 
@@ -433,7 +408,7 @@ static void entries_by_thousands(void **state) {
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, board_set_up, board_tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

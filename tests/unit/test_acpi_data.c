@@ -13,19 +13,6 @@
 
 #define PLACE (BOARD_BOOTSVC + 0x2040)
 
-static int set_up(void **state) {
-    static struct board board;
-    board_create(&board);
-    board_tables(&board);
-    *state = &board;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    board_destroy(*state);
-    return 0;
-}
-
 static const struct efi_guid attributes = {
     0xdcfa911d, 0x26eb, 0x469f, {0xa2, 0x20, 0x38, 0xb7, 0xdc, 0x46, 0x12, 0x20}};
 static const struct efi_guid esrt = {
@@ -550,7 +537,7 @@ static void findings_are_sentences(void **state) {
               "a table at 0x227000 does not lie in memory that the map names: not used\n");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, board_set_up, board_tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

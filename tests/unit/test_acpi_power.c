@@ -12,19 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int set_up(void **state) {
-    static struct board board;
-    board_create(&board);
-    board_tables(&board);
-    *state = &board;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    board_destroy(*state);
-    return 0;
-}
-
 // Searches a copy on the heap of exactly that length, so that AddressSanitizer sees a read beyond
 // it.
 static bool search(const void *aml, uint32_t length, uint8_t types[2]) {
@@ -240,7 +227,7 @@ static void a_reset_register_that_cannot_be(void **state) {
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, board_set_up, board_tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

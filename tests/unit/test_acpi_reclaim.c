@@ -11,31 +11,6 @@
 #include "acpi_board.h"
 #include <string.h>
 
-static int set_up(void **state) {
-    static struct board board;
-    board_create(&board);
-    board_tables(&board);
-    *state = &board;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    board_destroy(*state);
-    return 0;
-}
-
-static uint64_t number_at(uint64_t address, unsigned bytes) {
-    uint64_t value = 0;
-    memcpy(&value, board_at(address), bytes);
-    return value;
-}
-
-static enum acpi_table_state state_of(const struct board *board, uint64_t address) {
-    const struct acpi_table *table = board_known(board, address);
-    assert_non_null(table);
-    return table->state;
-}
-
 static void a_table_in_usable_memory_is_kept_there(void **state) {
     struct board *board = *state;
     board_table(BOARD_MORE + 0x2100, "SSDT", 600);
@@ -118,7 +93,7 @@ static void the_facs_in_reclaim_memory_is_pinned(void **state) {
     assert_int_equal(board_page(board, BOARD_SECOND), PAGE_STATE_UNMANAGED);
     assert_int_equal(board_page(board, BOARD_SECOND + PAGE_SIZE), PAGE_STATE_FREE);
     uint64_t fadt = board_known(board, BOARD_FADT)->copy.value;
-    assert_int_equal(number_at(fadt + 36, 4), BOARD_SECOND + 0x40);
+    assert_int_equal(board_number(fadt + 36, 4), BOARD_SECOND + 0x40);
 }
 
 static void shared_pages_are_pinned(void **state) {
@@ -273,8 +248,8 @@ static void memory_beyond_the_direct_map_is_not_read(void **state) {
     board_add_entry(BOARD_XSDT, BOARD_SECOND);
     board_add_entry(BOARD_XSDT, BOARD_SECOND + 64);
     board_run(board);
-    assert_int_equal(state_of(board, BOARD_SECOND), ACPI_TABLE_GOOD);
-    assert_int_equal(state_of(board, BOARD_SECOND + 64), ACPI_TABLE_UNREADABLE);
+    assert_int_equal(board_state(board, BOARD_SECOND), ACPI_TABLE_GOOD);
+    assert_int_equal(board_state(board, BOARD_SECOND + 64), ACPI_TABLE_UNREADABLE);
 }
 
 // Reserved memory is read where it can be cached; not persistent memory that overlaps it.
@@ -286,14 +261,14 @@ static void reserved_memory_that_is_not_mapped(void **state) {
     board_table(BOARD_RESERVED + 64, "SSDT", 64);
     board_add_entry(BOARD_XSDT, BOARD_RESERVED + 64);
     board_run(board);
-    assert_int_equal(state_of(board, BOARD_UNCACHED), ACPI_TABLE_UNREADABLE);
-    assert_int_equal(state_of(board, BOARD_RESERVED + 64), ACPI_TABLE_GOOD);
+    assert_int_equal(board_state(board, BOARD_UNCACHED), ACPI_TABLE_UNREADABLE);
+    assert_int_equal(board_state(board, BOARD_RESERVED + 64), ACPI_TABLE_GOOD);
 }
 
 static void a_table_that_changes_keeps_everything(void **state) {
     struct board *board = *state;
     board_find(board);
-    board_put(BOARD_SSDT + 100, number_at(BOARD_SSDT + 100, 1) + 1, 1);
+    board_put(BOARD_SSDT + 100, board_number(BOARD_SSDT + 100, 1) + 1, 1);
     board_reclaim(board);
     assert_string_equal(board->acpi.kept, "a table changed after it was found");
     assert_int_equal(board->acpi.reclaimed_pages, 0);
@@ -408,7 +383,7 @@ static void each_sealed_value_is_survived(void **state) {
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, board_set_up, board_tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
