@@ -166,7 +166,7 @@ void memory_init_objects(struct kernel *kernel) {
     const struct object_options options = {
         .zero_on_alloc = (given->clear & BOOT_CLEAR_ALLOC) != 0,
         .zero_on_free = (given->clear & BOOT_CLEAR_FREE) != 0,
-        .debug = (given->debug & BOOT_DEBUG_SLAB) != 0,
+        .debug = (given->debug & BOOT_DEBUG_SLAB) != 0 || given->guard[0] != '\0',
         .seed = kernel->info->random_seed,
     };
     if (!kmalloc_init(&kernel->kmalloc, &kernel->pages, &options)) {

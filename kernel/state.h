@@ -11,6 +11,7 @@
 #include <log.h>
 #include <mm/ioremap.h>
 #include <mm/kmalloc.h>
+#include <mm/object_guard.h>
 #include <mm/paging.h>
 #include <mm/space.h>
 #include <mm/watch.h>
@@ -52,8 +53,9 @@ struct kernel {
     struct page_allocator pages;
     struct page_watch watch;
     struct kmalloc kmalloc;
-    pfn_t trace_storage;  // of a recording
-    uint64_t trace_pages; // 0: there is none
+    struct object_guard guard; // started when heap.guard leads here
+    pfn_t trace_storage;       // of a recording
+    uint64_t trace_pages;      // 0: there is none
     struct acpi acpi;
     struct runtime runtime;
     struct user user;

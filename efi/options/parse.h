@@ -42,6 +42,9 @@ bool badram_apply(struct parser *parser, const struct word *word);
 // The same for `fail=`: see fail.c.
 bool fail_apply(struct parser *parser, const struct word *word);
 
+// The same for `guard=`: see guard.c.
+bool guard_apply(struct parser *parser, const struct word *word);
+
 // The same for `serial=`: see serial.c.
 bool serial_apply(struct parser *parser, const struct word *word);
 

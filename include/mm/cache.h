@@ -65,6 +65,7 @@ struct object_cache {
     uint32_t lead;              // bytes of a slab before its first object (the option debug)
     uint8_t first_order, order; // of the first slab of a CPU, and of later ones
     bool is_class;              // of kmalloc
+    bool guarded;               // its objects get pages of their own (mm/object_guard.h)
     char name[OBJECT_NAME_MAX];
     struct lock lock;   // of the slabs
     struct slab *slabs; // all of them
@@ -97,9 +98,10 @@ struct object_heap {
     uint64_t random;
     uint64_t large_pages; // in large objects (kmalloc)
     uint64_t large_count;
-    struct slab *large;   // their descriptors
-    void **quarantine;    // with the option debug: freed objects,
-    uint64_t quarantined; // and how often one was put there
+    struct slab *large;         // their descriptors
+    void **quarantine;          // with the option debug: freed objects,
+    uint64_t quarantined;       // and how often one was put there
+    struct object_guard *guard; // likewise; NULL: none (mm/object_guard.h)
 };
 
 // Makes a heap over `pages`. False, with nothing taken, when there is no memory for the directory
@@ -161,6 +163,8 @@ struct object_statistics {
     uint64_t objects; // that fit into the slabs
     uint64_t in_use;  // of these, handed out
     uint64_t bytes;   // of the slabs
+    uint64_t guarded; // objects beside them that are handed out, in pages of their own,
+    uint64_t guarded_bytes;
 };
 
 // Counted from the slabs' bits.  O(slabs).
@@ -186,7 +190,8 @@ struct object_info {
     void *slab;        // the first byte of the slab
     uint64_t slab_bytes;
     unsigned index; // of the object in the slab
-    unsigned cpu;   // whose slab it is; PORT_CPU_MAX: a large object's
+    unsigned cpu;   // whose slab it is; PORT_CPU_MAX: a large object's, or a guarded one's
+    bool guarded;   // it has pages of its own instead of a slab; the size is what was asked for
 };
 
 // Looks an address up.  O(1), for the inside of large objects O(orders).

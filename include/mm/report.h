@@ -17,6 +17,7 @@
 #include <mm/ledger.h>
 #include <mm/memmap.h>
 #include <mm/object_debug.h>
+#include <mm/object_guard.h>
 #include <mm/page.h>
 #include <mm/vmalloc.h>
 #include <mm/watch.h>
@@ -63,6 +64,9 @@ void report_tiles(struct text *out, const struct memmap *map, struct page_alloca
 // contiguous frames was refused.
 void report_frame(struct text *out, const struct page_info *info);
 void report_object(struct text *out, const struct object_info *info);
+// A guarded object, and where beside it the address lies: "0x… of kmalloc-64, 64 bytes, in use,
+// allocated by function+0x1c; the address is 0x0 bytes behind it".
+void report_guarded(struct text *out, const struct object_guarded *guarded, const void *address);
 void report_refusal(struct text *out, const struct page_refusal *refusal);
 
 // Who called, as text in a line: "function+0x1c", "text+0x1234" when the function is not known, or

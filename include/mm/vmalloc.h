@@ -72,9 +72,20 @@ void vm_window_trim(struct vm_window *window);
 void *vmalloc(struct vm_window *window, uint64_t bytes);
 void *vzalloc(struct vm_window *window, uint64_t bytes); // the same, cleared
 
+// The same at a multiple of `align`, a power of two; NULL for another one.
+void *vmalloc_aligned(struct vm_window *window, uint64_t bytes, uint64_t align);
+
 // Gives back what vmalloc returned; NULL does nothing. Panics on anything else, and when it was
 // freed before.  O(log blocks + frames + pages).
 void vfree(struct vm_window *window, void *memory);
+
+// Gives the memory behind such a block back at once, but keeps its addresses: no CPU knows of the
+// mapping when it returns, and whoever touches them faults. Panics as vfree does.
+// O(log blocks + pages).
+void vm_hold(struct vm_window *window, void *memory);
+
+// Gives the addresses of a block back that is held. Panics on anything else.  O(log blocks).
+void vm_let_go(struct vm_window *window, void *memory);
 
 // Maps the caller's frames one behind the other, `attributes` of PAGING_… (global is added). NULL,
 // with nothing changed, for 0 pages or when there is no table or no room.
@@ -114,7 +125,7 @@ struct vm_view {
 // What is in use, by kind, and what is kept.
 struct vm_usage {
     uint64_t blocks[VM_KIND_COUNT_], pages[VM_KIND_COUNT_];
-    uint64_t waiting_blocks, waiting_pages, ready_blocks;
+    uint64_t waiting_blocks, waiting_pages, ready_blocks, held_blocks;
 };
 void vm_window_usage(struct vm_window *window, struct vm_usage *usage); // O(blocks)
 

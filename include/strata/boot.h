@@ -25,7 +25,7 @@
 #include <strata/types.h>
 
 #define BOOT_MAGIC   UINT64_C(0x0041544152545308) // "\bSTRATA\0" read as a little-endian number
-#define BOOT_VERSION 7
+#define BOOT_VERSION 8
 
 // What a named range is. The kernel keeps or reclaims by this name.
 enum boot_range_kind {
@@ -56,6 +56,7 @@ struct boot_range {
 #define BOOT_RANGE_MAX       32
 #define BOOT_BADRAM_MAX      64
 #define BOOT_OPTION_TEXT_MAX 2048
+#define BOOT_GUARD_MAX       24
 #define BOOT_RESERVE_DEFAULT UINT64_MAX // the kernel chooses
 
 // A range of frames that an option declares bad: [begin, end), page-aligned by the option parser
@@ -112,16 +113,19 @@ struct boot_options {
     uint32_t log_level;     // enum boot_log_level; BOOT_LOG_INFO by default
     uint32_t exit_on_panic; // 1: a panic ends QEMU through its isa-debug-exit device at port 0xf4
     uint32_t badram_count;
-    uint32_t memtest_passes; // over all free memory, before it is given out; 0 for none
-    uint32_t debug;          // BOOT_DEBUG_… bits
-    uint32_t fail;           // enum boot_failing
-    uint32_t runtime;        // enum boot_runtime
-    uint32_t clear;          // BOOT_CLEAR_… bits
-    uint32_t page_seconds;   // how long each page is shown to nobody; 0: none is
-    uint32_t serial;         // enum boot_serial
+    uint32_t memtest_passes;    // over all free memory, before it is given out; 0 for none
+    uint32_t debug;             // BOOT_DEBUG_… bits
+    uint32_t fail;              // enum boot_failing
+    uint32_t runtime;           // enum boot_runtime
+    uint32_t clear;             // BOOT_CLEAR_… bits
+    uint32_t page_seconds;      // how long each page is shown to nobody; 0: none is
+    uint32_t serial;            // enum boot_serial
+    char guard[BOOT_GUARD_MAX]; // the cache whose objects get pages of their own, or a size; ""
+    uint32_t guard_begin;       // 1: the object lies at the begin of its pages; 0: at the end
+    uint32_t padding;
     uint64_t serial_address;
-    uint64_t fail_n;         // at least 1 when requests are made to fail
-    uint64_t fail_seed;      // of BOOT_FAIL_RANDOM; 0: the kernel chooses
+    uint64_t fail_n;    // at least 1 when requests are made to fail
+    uint64_t fail_seed; // of BOOT_FAIL_RANDOM; 0: the kernel chooses
     // What ordinary requests leave free, in bytes, whole pages; or BOOT_RESERVE_DEFAULT.
     uint64_t reserve_below_16m, reserve_below_4g, reserve_atomic;
     struct boot_badram badram[BOOT_BADRAM_MAX];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // One way to fail for each kind of report.
+#include <kmalloc.h>
 #include <mm/assert.h>
 #include <monitor/fault.h>
 #include <state.h>
@@ -56,6 +57,27 @@ static void fault_guard(void) {
     volatile uint8_t *memory = vmalloc(&strata.vmalloc, 3 * PAGE_SIZE);
     if (memory != NULL) {
         memory[3 * PAGE_SIZE] = 1;
+    }
+}
+
+// Touches a byte, and leaves it as it was where nothing stops that.
+static void touch(volatile uint8_t *byte) {
+    *byte = *byte;
+}
+
+static void fault_overflow(void) {
+    uint8_t *object = kmalloc(64, 0);
+    if (object != NULL) {
+        touch(object + 64);
+        kfree(object);
+    }
+}
+
+static void fault_use_after_free(void) {
+    uint8_t *object = kmalloc(64, 0);
+    kfree(object);
+    if (object != NULL) {
+        touch(object + 16);
     }
 }
 
@@ -134,6 +156,8 @@ static const struct {
     {"data-execute", "calls a place in the kernel's data", fault_data_execute},
     {"stack-overflow", "calls itself for ever", fault_stack_overflow},
     {"guard", "writes behind memory from vmalloc", fault_guard},
+    {"overflow", "writes behind an object of 64 bytes: stopped with guard=64", fault_overflow},
+    {"use-after-free", "touches a freed object of 64 bytes: likewise", fault_use_after_free},
     {"user-access", "reads user memory from the kernel", fault_user_access},
     {"user-execute", "calls user memory from the kernel", fault_user_execute},
     {"non-canonical", "reads an address that is not canonical", fault_not_canonical},

@@ -42,8 +42,11 @@ static void options(struct text *out, size_t count, char **arguments) {
     }
     text_printf(out, "who allocated is kept: %s\n",
                 (given->debug & BOOT_DEBUG_OWNER) != 0 ? "yes" : "no");
-    text_printf(out, "objects are guarded: %s\n",
-                (given->debug & BOOT_DEBUG_SLAB) != 0 ? "yes" : "no");
+    text_printf(out, "objects are guarded: %s\n", strata.kmalloc.heap.options.debug ? "yes" : "no");
+    if (given->guard[0] != '\0') {
+        text_printf(out, "with pages of their own: %s, at the %s\n", given->guard,
+                    given->guard_begin != 0 ? "begin" : "end");
+    }
     text_printf(out, "objects are cleared:%s%s\n",
                 (given->clear & BOOT_CLEAR_ALLOC) != 0 ? " when handed out" : "",
                 given->clear == 0                       ? " no"

@@ -3,6 +3,7 @@
 //
 // kmalloc panics when it is given back what it did not hand out; a typing mistake must not. So only
 // what kalloc has handed out is freed by hand.
+#include <guard.h>
 #include <kmalloc.h>
 #include <mm/report.h>
 #include <monitor/monitor.h>
@@ -53,8 +54,11 @@ static void kalloc(struct text *out, size_t count, char **arguments) {
     }
     *place = memory;
     struct object_info info = object_inspect(&strata.kmalloc.heap, memory);
-    text_printf(out, "allocated 0x%lx, physical 0x%lx: ", (uint64_t)memory,
-                (uint64_t)memory - (uint64_t)port_direct_map_base);
+    text_printf(out, "allocated 0x%lx", (uint64_t)memory);
+    if (!info.guarded) {
+        text_printf(out, ", physical 0x%lx", (uint64_t)memory - (uint64_t)port_direct_map_base);
+    }
+    text_puts(out, ": ");
     report_object(out, &info);
     text_puts(out, "\n");
 }
@@ -104,6 +108,37 @@ static void defects(struct text *out, size_t count, char **arguments) {
     }
 }
 
+static void show_guard(struct text *out) {
+    const struct object_guard *guard = &strata.guard;
+    if (guard->cache[0] == '\0') {
+        text_puts(out, "no class is guarded");
+    } else {
+        text_printf(out, "%s is guarded, at the %s of its pages", guard->cache,
+                    guard->at_begin ? "begin" : "end");
+    }
+    text_printf(out, ": %lu objects in use, %lu freed and out of reach, %lu without pages\n",
+                guard->in_use, guard->quarantined, guard->refused);
+}
+
+static void guard_command(struct text *out, size_t count, char **arguments) {
+    bool at_begin = count == 2 && strcmp(arguments[1], "begin") == 0;
+    if (strata.kmalloc.heap.guard == NULL) {
+        text_puts(out, "objects get pages of their own with the boot options debug=slab or guard=, "
+                       "on the kernel's page tables\n");
+        return;
+    }
+    if (count == 2 && !at_begin && strcmp(arguments[1], "end") != 0) {
+        text_puts(out, "like this: guard 64, guard kmalloc-64 begin, or guard off\n");
+        return;
+    }
+    bool off = count != 0 && strcmp(arguments[0], "off") == 0;
+    if (count != 0 && !guard_choose(&strata, off ? NULL : arguments[0], at_begin)) {
+        text_printf(out, "there is no object cache '%s'; see slabs\n", arguments[0]);
+        return;
+    }
+    show_guard(out);
+}
+
 static void shrink(struct text *out, size_t count, char **arguments) {
     (void)count, (void)arguments;
     uint64_t pages = object_heap_shrink(&strata.kmalloc.heap);
@@ -116,6 +151,8 @@ const struct monitor_command monitor_object_commands[] = {
     {"kfree", "ADDRESS", "gives them back", 1, 1, kfree_by_hand},
     {"kleaks", "", "objects in use, by who allocated them", 0, 0, object_leaks},
     {"defects", "", "red zones and freed objects that were written to", 0, 0, defects},
+    {"guard", "[CLASS [begin]|off]", "objects of a class get pages of their own", 0, 2,
+     guard_command},
     {"selftest", "", "what kmalloc has to catch, provoked", 0, 0, selftest_command},
     {"shrink", "", "gives back what caches keep for later", 0, 0, shrink},
     {0},

@@ -2,6 +2,7 @@
 // The part of the defect matrix that the running kernel can play: nothing panics here, so what a
 // free would say is asked for (object_refusal), and what was overwritten is looked for
 // (object_debug_find). tests/unit/test_object_defects.c has all of it.
+#include <guard.h>
 #include <kmalloc.h>
 #include <mm/object_debug.h>
 #include <monitor/selftest.h>
@@ -10,6 +11,7 @@
 struct selftest {
     struct text *out;
     struct kmalloc *kmalloc;
+    unsigned class;
     size_t size;     // of the class
     uint8_t *object; // that is misused
     uint64_t passed, failed;
@@ -77,6 +79,55 @@ static void misuse_freed(struct selftest *test, bool debug) {
     }
 }
 
+static bool is_mapped(const void *address) {
+    struct paging_range page;
+    return tables_query(&strata.tables, vaddr((uint64_t)address), &page);
+}
+
+// A guarded object of the class, at one end of its pages: beside that end nothing is mapped, nor
+// where it was when it is freed, and it is known whose that is.
+static void misuse_guarded(struct selftest *test, struct object_guard *guard, bool at_begin) {
+    const struct object_cache *cache = &test->kmalloc->classes[test->class];
+    struct object_guarded found = {.object = NULL};
+    object_guard_choose(guard, cache->name, at_begin);
+    uint8_t *object = kmalloc_alloc(test->kmalloc, test->size, 0);
+    object_guard_choose(guard, NULL, false);
+    if (object == NULL || !object_inspect(&test->kmalloc->heap, object).guarded) {
+        expect(test, "memory for a guard", false);
+        kmalloc_free(test->kmalloc, object);
+        return;
+    }
+    const uint8_t *over = at_begin ? object - 1 : object + test->size;
+    expect(test, "over the guarded end", is_mapped(object) && !is_mapped(over));
+    expect(test, "whose guard it is",
+           object_guard_look(&test->kmalloc->heap, over, &found) && found.object == object &&
+               found.in_use);
+    kmalloc_free(test->kmalloc, object);
+    expect(test, "a freed object's pages",
+           !is_mapped(object) && !is_mapped(object + test->size - 1));
+    expect(test, "who freed it",
+           object_guard_look(&test->kmalloc->heap, object, &found) && found.object == object &&
+               !found.in_use && found.freed_by != 0);
+    expect_refusal(test, "double free", NULL, object);
+}
+
+static void test_guards(struct selftest *test) {
+    static struct object_guard guard;
+    struct object_guard_pages pages = guard_pages(&strata);
+    if (!strata.own_tables) {
+        return; // the loader's page tables are in use: there is no vmalloc
+    }
+    expect(test, "a guard", object_guard_start(&guard, &test->kmalloc->heap, &pages));
+    for (test->class = 0; test->class < KMALLOC_CLASSES; test->class ++) {
+        test->size = test->kmalloc->classes[test->class].wanted;
+        misuse_guarded(test, &guard, false);
+        misuse_guarded(test, &guard, true);
+    }
+    expect(test, "every invariant", object_check(&test->kmalloc->heap) == NULL);
+    expect(test, "the guard's end", object_guard_end(&guard));
+    vm_window_trim(&strata.vmalloc);
+}
+
 static void test_classes(struct selftest *test, bool debug) {
     const struct object_options options = {.debug = debug, .seed = 1};
     if (!kmalloc_init(test->kmalloc, &strata.pages, &options)) {
@@ -98,6 +149,9 @@ static void test_classes(struct selftest *test, bool debug) {
         object_heap_shrink(&test->kmalloc->heap);
     }
     expect(test, "every invariant", object_check(&test->kmalloc->heap) == NULL);
+    if (debug) {
+        test_guards(test);
+    }
     for (unsigned class = 0; class < KMALLOC_CLASSES; class ++) {
         object_cache_destroy(&test->kmalloc->classes[class], NULL);
     }
@@ -108,6 +162,10 @@ void selftest_command(struct text *out, size_t count, char **arguments) {
     (void)count, (void)arguments;
     static struct kmalloc kmalloc;
     struct selftest test = {.out = out, .kmalloc = &kmalloc};
+    if (strata.own_tables) { // whose first block takes a table that stays
+        vfree(&strata.vmalloc, vmalloc(&strata.vmalloc, PAGE_SIZE));
+        vm_window_trim(&strata.vmalloc);
+    }
     page_drain(&strata.pages);
     uint64_t before = page_free_count(&strata.pages);
     test_classes(&test, false);

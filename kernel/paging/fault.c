@@ -133,7 +133,7 @@ static void describe_block(struct text *out, const struct vm_block_info *block) 
     text_puts(out, "\n");
 }
 
-void fault_explain_block(struct text *out, struct kernel *kernel, vaddr_t address) {
+static void explain_block(struct text *out, struct kernel *kernel, vaddr_t address) {
     struct vm_window *window = window_of(kernel, layout_find(&kernel->layout, address));
     struct vm_view view;
     if (!kernel->own_tables || window == NULL || !vm_window_look(window, address, &view)) {
@@ -155,6 +155,16 @@ void fault_explain_block(struct text *out, struct kernel *kernel, vaddr_t addres
         text_printf(out, "block: 0x%lx bytes before%s ", distance,
                     distance <= PAGE_SIZE ? ", in the guard of" : "");
         describe_block(out, &view.above);
+    }
+}
+
+void fault_explain_block(struct text *out, struct kernel *kernel, vaddr_t address) {
+    struct object_guarded guarded;
+    explain_block(out, kernel, address);
+    if (object_guard_look(&kernel->kmalloc.heap, (const void *)address.value, &guarded)) {
+        text_puts(out, "object: ");
+        report_guarded(out, &guarded, (const void *)address.value);
+        text_puts(out, "\n");
     }
 }
 

@@ -14,8 +14,8 @@ void fault_explain_address(struct text *out, struct kernel *kernel, vaddr_t addr
 // The same, and what the error code of a page fault there adds to it.
 void fault_explain_access(struct text *out, struct kernel *kernel, uint64_t error, vaddr_t address);
 
-// Which block of vmalloc, ioremap or a stack the address lies in, or which are beside it; nothing
-// in other areas.
+// Which block of vmalloc, ioremap or a stack the address lies in, or which are beside it, and which
+// guarded object it is that these are the pages of; nothing in other areas.
 void fault_explain_block(struct text *out, struct kernel *kernel, vaddr_t address);
 
 // "root 0x…", then a line for each level: what `pt ADDRESS` and fault reports show.

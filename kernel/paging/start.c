@@ -4,6 +4,7 @@
 //   T1  the direct map is exactly the regions of RAM that are not bad, the image left out
 //   T2  nothing else is mapped but the image by segment, stacks, and what was asked for since
 //   T3  what cannot be made leaves the loader's tables in use
+#include <guard.h>
 #include <mm/port.h>
 #include <paging/image.h>
 #include <paging/start.h>
@@ -254,6 +255,7 @@ static void begin_services(struct kernel *kernel) {
     spaces_init(&kernel->spaces, &kernel->tables, &kernel->pages,
                 kernel->layout.areas[LAYOUT_AREA_USER].begin,
                 kernel->layout.areas[LAYOUT_AREA_USER].end, memmap_ram_end(&kernel->map));
+    guard_start(kernel);
 }
 
 bool paging_start(struct kernel *kernel, struct stack_range *stack) {

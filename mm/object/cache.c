@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Object caches: making them, and the calls that everybody makes. cpu.c has what goes on behind.
-#include "debug.h"
+#include "guard.h"
 
 #include <mm/kmalloc.h>
 #include <string.h>
@@ -69,6 +69,7 @@ bool object_cache_init(struct object_cache *cache, struct object_heap *heap, con
         cache->cpus[cpu] = object_nobody();
     }
     unsigned long irq = lock_acquire(&heap->list);
+    cache->guarded = guard_wants(heap, cache->name);
     cache->next = heap->caches;
     heap->caches = cache;
     lock_release(&heap->list, irq);
@@ -102,6 +103,12 @@ static void prepare(struct object_cache *cache, void *object, unsigned flags, si
 
 void *object_alloc_slow(struct object_cache *cache, unsigned flags, size_t size,
                         const void *caller) {
+    if (cache->guarded) {
+        void *guarded = guard_alloc(cache, flags, size, caller);
+        if (guarded != NULL) {
+            return guarded;
+        }
+    }
     struct object_cpu *part = part_here(cache, flags);
     void *object = NULL;
     if (object_gate_enter_any(part)) {
@@ -146,6 +153,9 @@ void object_free_slow(struct object_heap *heap, struct object_cache *cache, void
         large_free(heap, slab);
         return;
     }
+    if (slab->kind == SLAB_NONE && guard_free(heap, cache, object, caller)) {
+        return;
+    }
     uint64_t index;
     if (!is_right(slab, cache) || !slab_index(slab, object, &index) || index >= slab->count ||
         handed_read(&slab->handed[index]) != HANDED_OUT) {
@@ -177,20 +187,37 @@ uint64_t object_heap_shrink(struct object_heap *heap) {
     return pages;
 }
 
+struct leak_search {
+    const struct object_cache *cache;
+    struct object_leaks *leaks;
+};
+
+static void add_leak(struct object_leaks *leaks, const void *object) {
+    if (leaks->objects < sizeof(leaks->first) / sizeof(leaks->first[0])) {
+        leaks->first[leaks->objects] = object;
+    }
+    leaks->objects++;
+}
+
+static bool visit_leak(void *context, const struct object_guarded *guarded) {
+    struct leak_search *search = context;
+    if (guarded->cache == search->cache) {
+        add_leak(search->leaks, guarded->object);
+    }
+    return false;
+}
+
 // Counts what is handed out, and remembers the first.
 static void find_leaks(struct object_cache *cache, struct object_leaks *leaks) {
-    const uint64_t room = sizeof(leaks->first) / sizeof(leaks->first[0]);
     memset(leaks, 0, sizeof(*leaks));
+    struct leak_search search = {cache, leaks};
+    guard_each(cache->heap, visit_leak, &search);
     unsigned long irq = lock_acquire(&cache->lock);
     for (const struct slab *slab = cache->slabs; slab != NULL; slab = slab->list_next) {
         for (unsigned i = 0; i < slab->count; i++) {
-            if (handed_read(&slab->handed[i]) != HANDED_OUT) {
-                continue;
+            if (handed_read(&slab->handed[i]) == HANDED_OUT) {
+                add_leak(leaks, slab->base + (size_t)i * cache->size);
             }
-            if (leaks->objects < room) {
-                leaks->first[leaks->objects] = slab->base + (size_t)i * cache->size;
-            }
-            leaks->objects++;
         }
     }
     lock_release(&cache->lock, irq);
@@ -210,6 +237,7 @@ static void forget(struct object_cache *cache) {
 bool object_cache_destroy(struct object_cache *cache, struct object_leaks *leaks) {
     struct object_leaks found;
     object_debug_drain(cache->heap);
+    guard_drain(cache->heap);
     find_leaks(cache, &found);
     if (found.objects != 0) {
         if (leaks != NULL) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // object_check: every invariant of the object allocator, walked. The numbers are internal.h's.
-#include "internal.h"
+#include "guard.h"
 
 // While it walks, an object of a magazine is marked in its byte, so that a second one is seen.
 #define SEEN 0x80
@@ -180,5 +180,8 @@ const char *object_check(struct object_heap *heap) {
     if (large != heap->large_count || pages != heap->large_pages) {
         return "the counts of large objects disagree with their list";
     }
-    return count_known(heap) != frames + large ? "the directory knows a frame of no slab" : NULL;
+    if (count_known(heap) != frames + large) {
+        return "the directory knows a frame of no slab";
+    }
+    return guard_check(heap);
 }

@@ -5,7 +5,7 @@
 // the last are red for as long as the slab lives; between the end of the bytes that were asked for
 // and there it is red while the object is in use, and poison while it is free. Objects with a
 // constructor keep what they hold: they are not poisoned.
-#include "debug.h"
+#include "guard.h"
 
 #include <string.h>
 
@@ -51,8 +51,7 @@ struct object_trace object_debug_trace(const struct slab *slab, uint64_t index) 
                                                        : (struct object_trace){.size = 0};
 }
 
-// The first byte of [begin, end) that is not `expected`; NULL when all are.
-static const uint8_t *find_wrong(const uint8_t *begin, const uint8_t *end, uint8_t expected) {
+const uint8_t *object_debug_wrong(const uint8_t *begin, const uint8_t *end, uint8_t expected) {
     while (begin < end && *begin == expected) {
         begin++;
     }
@@ -82,17 +81,17 @@ static bool find_in_object(const struct slab *slab, uint64_t index, bool in_use,
     const struct object_cache *cache = slab->cache;
     const uint8_t *object = slab->base + index * cache->size, *end = object + cache->size;
     const uint8_t *red = in_use ? object + slab->traces[index].size : end - OBJECT_REDZONE;
-    const uint8_t *wrong = find_wrong(object - OBJECT_REDZONE, object, OBJECT_RED);
+    const uint8_t *wrong = object_debug_wrong(object - OBJECT_REDZONE, object, OBJECT_RED);
     const char *what = "the red zone before the object";
     uint8_t expected = OBJECT_RED;
     if (wrong == NULL) {
         what = "the red zone behind the object";
-        wrong = find_wrong(red, end, OBJECT_RED);
+        wrong = object_debug_wrong(red, end, OBJECT_RED);
     }
     if (wrong == NULL && !in_use && is_poisoned(cache)) {
         what = "the freed object";
         expected = OBJECT_POISON;
-        wrong = find_wrong(object, red, OBJECT_POISON);
+        wrong = object_debug_wrong(object, red, OBJECT_POISON);
     }
     if (wrong != NULL) {
         *defect = defect_of(slab, index, what, wrong, expected);
@@ -104,10 +103,10 @@ static bool find_in_object(const struct slab *slab, uint64_t index, bool in_use,
 static bool find_at_ends(const struct slab *slab, struct object_defect *defect) {
     const uint8_t *block = slab_block(slab), *end = block + (PAGE_SIZE << slab->order);
     const uint8_t *behind = slab->base + (size_t)slab->count * slab->cache->size;
-    const uint8_t *wrong = find_wrong(block, slab->base, OBJECT_RED);
+    const uint8_t *wrong = object_debug_wrong(block, slab->base, OBJECT_RED);
     uint64_t index = 0;
     if (wrong == NULL) {
-        wrong = find_wrong(behind, end, OBJECT_RED);
+        wrong = object_debug_wrong(behind, end, OBJECT_RED);
         index = slab->count - 1u;
     }
     if (wrong != NULL) {
@@ -137,7 +136,7 @@ bool object_debug_find(struct object_heap *heap, struct object_defect *defect) {
         lock_release(&cache->lock, irq);
     }
     lock_release(&heap->list, list);
-    return found;
+    return found || guard_defect(heap, defect);
 }
 
 static const char *caller_name(uint32_t caller, uint32_t *into) {
@@ -149,8 +148,7 @@ static const char *caller_name(uint32_t caller, uint32_t *into) {
     return name != NULL ? name : (*into = caller, "text");
 }
 
-// The end: something was written where nobody may.
-static _Noreturn void refuse(const struct object_defect *defect, const char *when) {
+_Noreturn void object_debug_refuse(const struct object_defect *defect, const char *when) {
     uint32_t allocated_into, freed_into;
     const char *allocated = caller_name(defect->allocated_by, &allocated_into);
     const char *freed = caller_name(defect->freed_by, &freed_into);
@@ -161,7 +159,7 @@ static _Noreturn void refuse(const struct object_defect *defect, const char *whe
                freed, freed_into);
 }
 
-static uint32_t offset_of(const void *caller) {
+uint32_t object_debug_site(const void *caller) {
     return (uint32_t)((uint64_t)caller - (uint64_t)port_text());
 }
 
@@ -171,10 +169,10 @@ void object_debug_alloc(struct slab *slab, void *object, size_t size, const void
     uint64_t index;
     slab_index(slab, object, &index);
     if (find_in_object(slab, index, false, &defect)) {
-        refuse(&defect, "use after free");
+        object_debug_refuse(&defect, "use after free");
     }
     slab->traces[index] =
-        (struct object_trace){.allocated_by = offset_of(caller), .size = (uint32_t)size};
+        (struct object_trace){.allocated_by = object_debug_site(caller), .size = (uint32_t)size};
     if (is_poisoned(cache)) {
         memset(object, OBJECT_FRESH, size);
     }
@@ -188,7 +186,7 @@ static void let_go(struct object_heap *heap, void *object) {
     uint64_t index;
     slab_index(slab, object, &index);
     if (find_in_object(slab, index, false, &defect)) {
-        refuse(&defect, "use after free");
+        object_debug_refuse(&defect, "use after free");
     }
     object_return(slab, object, &slab->handed[index]);
 }
@@ -206,9 +204,9 @@ static void *quarantine(struct object_heap *heap, void *object) {
 void object_debug_free(struct slab *slab, void *object, uint64_t index, const void *caller) {
     struct object_heap *heap = slab->cache->heap;
     struct object_defect defect;
-    slab->traces[index].freed_by = offset_of(caller);
+    slab->traces[index].freed_by = object_debug_site(caller);
     if (find_in_object(slab, index, true, &defect)) {
-        refuse(&defect, "out of bounds");
+        object_debug_refuse(&defect, "out of bounds");
     }
     handed_write(&slab->handed[index], QUARANTINED);
     if (is_poisoned(slab->cache)) {
@@ -229,22 +227,40 @@ void object_debug_drain(struct object_heap *heap) {
     }
 }
 
-static void count_object(struct object_site *sites, size_t capacity, size_t *count,
-                         const struct slab *slab, uint64_t index) {
-    const struct object_trace *trace = &slab->traces[index];
-    const char *cache = slab->cache->name;
+// The sites that are being counted.
+struct tally {
+    struct object_site *sites;
+    size_t capacity, count;
+};
+
+static void count_object(struct tally *tally, const char *cache, uint32_t caller, uint64_t bytes) {
+    struct object_site *sites = tally->sites;
     size_t at = 0;
-    while (at < *count && (sites[at].caller != trace->allocated_by || sites[at].cache != cache)) {
+    while (at < tally->count && (sites[at].caller != caller || sites[at].cache != cache)) {
         at++;
     }
-    if (at == capacity) {
+    if (at == tally->capacity) {
         return;
     }
-    if (at == *count) {
-        sites[(*count)++] = (struct object_site){.cache = cache, .caller = trace->allocated_by};
+    if (at == tally->count) {
+        sites[tally->count++] = (struct object_site){.cache = cache, .caller = caller};
     }
     sites[at].objects++;
-    sites[at].bytes += trace->size;
+    sites[at].bytes += bytes;
+}
+
+static bool count_guarded(void *tally, const struct object_guarded *guarded) {
+    count_object(tally, guarded->cache->name, guarded->allocated_by, guarded->size);
+    return false;
+}
+
+static void count_slab(struct tally *tally, const struct slab *slab) {
+    for (uint64_t i = 0; i < slab->count; i++) {
+        const struct object_trace *trace = &slab->traces[i];
+        if (handed_read(&slab->handed[i]) == HANDED_OUT) {
+            count_object(tally, slab->cache->name, trace->allocated_by, trace->size);
+        }
+    }
 }
 
 static void sort_sites(struct object_site *sites, size_t count) {
@@ -259,21 +275,18 @@ static void sort_sites(struct object_site *sites, size_t count) {
 }
 
 size_t object_sites(struct object_heap *heap, struct object_site *sites, size_t capacity) {
-    size_t count = 0;
+    struct tally tally = {.sites = sites, .capacity = capacity};
     unsigned long list = lock_acquire(&heap->list);
     struct object_cache *cache = heap->options.debug ? heap->caches : NULL;
     for (; cache != NULL; cache = cache->next) {
         unsigned long irq = lock_acquire(&cache->lock);
         for (const struct slab *slab = cache->slabs; slab != NULL; slab = slab->list_next) {
-            for (uint64_t i = 0; i < slab->count; i++) {
-                if (handed_read(&slab->handed[i]) == HANDED_OUT) {
-                    count_object(sites, capacity, &count, slab, i);
-                }
-            }
+            count_slab(&tally, slab);
         }
         lock_release(&cache->lock, irq);
     }
     lock_release(&heap->list, list);
-    sort_sites(sites, count);
-    return count;
+    guard_each(heap, count_guarded, &tally);
+    sort_sites(sites, tally.count);
+    return tally.count;
 }

@@ -27,6 +27,13 @@ void object_debug_free(struct slab *slab, void *object, uint64_t index, const vo
 // Everything out of quarantine.
 void object_debug_drain(struct object_heap *heap);
 
+// A caller as it is remembered.
+uint32_t object_debug_site(const void *caller);
+// The first byte of [begin, end) that is not `expected`; NULL when all are.
+const uint8_t *object_debug_wrong(const uint8_t *begin, const uint8_t *end, uint8_t expected);
+// The end: something was written where nobody may.
+_Noreturn void object_debug_refuse(const struct object_defect *defect, const char *when);
+
 // What is remembered of the object at this index, or zeros.
 struct object_trace object_debug_trace(const struct slab *slab, uint64_t index);
 

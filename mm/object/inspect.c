@@ -1,6 +1,20 @@
 // SPDX-License-Identifier: MIT
 // Looking at object caches: one address, one cache, all call sites.
-#include "internal.h"
+#include "guard.h"
+
+struct guarded_count {
+    const struct object_cache *cache;
+    struct object_statistics *statistics;
+};
+
+static bool count_guarded(void *context, const struct object_guarded *guarded) {
+    struct guarded_count *count = context;
+    if (guarded->cache == count->cache) {
+        count->statistics->guarded++;
+        count->statistics->guarded_bytes += guarded->bytes;
+    }
+    return false;
+}
 
 void object_cache_statistics(struct object_cache *cache, struct object_statistics *statistics) {
     *statistics = (struct object_statistics){.name = cache->name, .size = cache->size};
@@ -15,6 +29,8 @@ void object_cache_statistics(struct object_cache *cache, struct object_statistic
     statistics->slabs_peak = cache->slab_peak;
     statistics->bytes = cache->bytes;
     lock_release(&cache->lock, irq);
+    struct guarded_count count = {cache, statistics};
+    guard_each(cache->heap, count_guarded, &count);
 }
 
 static struct object_info large_info(const struct slab *slab) {
@@ -44,13 +60,28 @@ static struct object_info inside_large(struct object_heap *heap, const void *add
     return info;
 }
 
+static struct object_info guarded_info(const struct object_guarded *guarded) {
+    return (struct object_info){
+        .kind = guarded->in_use ? OBJECT_IN_USE : OBJECT_FREE,
+        .cache = guarded->cache->name,
+        .object = (void *)guarded->object,
+        .size = guarded->size,
+        .slab = (void *)guarded->begin,
+        .slab_bytes = guarded->bytes,
+        .cpu = PORT_CPU_MAX,
+        .guarded = true,
+    };
+}
+
 struct object_info object_inspect(struct object_heap *heap, const void *address) {
     const struct slab *slab = object_find(heap, address);
     if (slab->kind == SLAB_LARGE) {
         return large_info(slab);
     }
     if (slab->kind == SLAB_NONE) {
-        return inside_large(heap, address);
+        struct object_guarded guarded;
+        return guard_find(heap, address, &guarded) ? guarded_info(&guarded)
+                                                   : inside_large(heap, address);
     }
     uint64_t index;
     slab_index(slab, address, &index);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // kmalloc: a cache for each class, pages beyond them.
 #include "kmalloc.h"
-#include "debug.h"
+#include "guard.h"
 
 #include <string.h>
 
@@ -73,7 +73,9 @@ void *kmalloc_alloc_aligned(struct kmalloc *kmalloc, size_t size, size_t align, 
         return large_alloc(&kmalloc->heap, size, align, flags);
     }
     unsigned class = kmalloc_class_for(size);
-    while (size_of_class(class) % align != 0) {
+    // Slots of another size than the class's are aligned as the class alone promises.
+    while (size_of_class(class) % align != 0 ||
+           (kmalloc->heap.options.debug && kmalloc->classes[class].align % align != 0)) {
         class ++;
     }
     return object_alloc_slow(&kmalloc->classes[class], flags, size, OBJECT_CALLER);
@@ -103,6 +105,11 @@ size_t kmalloc_size(struct kmalloc *kmalloc, const void *memory) {
     uint64_t index;
     if (slab->kind == SLAB_LARGE && slab->base == memory) {
         return slab->pages * PAGE_SIZE;
+    }
+    struct object_guarded guarded;
+    if (slab->kind == SLAB_NONE && guard_find(&kmalloc->heap, memory, &guarded) &&
+        guard_refusal(NULL, &guarded, memory) == NULL) {
+        return guarded.size;
     }
     if (slab->kind != SLAB_SMALL || !slab->cache->is_class || !slab_index(slab, memory, &index) ||
         index >= slab->count || handed_read(&slab->handed[index]) != HANDED_OUT) {
@@ -137,9 +144,9 @@ void *kmalloc_realloc(struct kmalloc *kmalloc, void *memory, size_t size, unsign
 
 // What an allocation of `size` bytes has, when there are `there`.
 static size_t size_for(const struct kmalloc *kmalloc, size_t size, const struct slab *slab) {
-    return slab->kind == SLAB_LARGE ? align_up(size, PAGE_SIZE)
-           : slab->traces != NULL   ? size
-                                    : kmalloc_class_size(kmalloc, size);
+    return slab->kind == SLAB_LARGE                          ? align_up(size, PAGE_SIZE)
+           : slab->traces != NULL || slab->kind == SLAB_NONE ? size // NONE: it is guarded
+                                                             : kmalloc_class_size(kmalloc, size);
 }
 
 void kmalloc_free_sized(struct kmalloc *kmalloc, void *memory, size_t size) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What is wrong with an address that was given back: looked at from all sides, then the end.
-#include "debug.h"
+#include "guard.h"
 
 #include <mm/report.h>
 
@@ -60,16 +60,47 @@ const char *object_refusal(struct object_heap *heap, const struct object_cache *
     if (slab->kind == SLAB_SMALL) {
         return wrong_in(slab, cache, address, &index);
     }
+    struct object_guarded guarded;
+    if (guard_find(heap, address, &guarded)) {
+        return guard_refusal(cache, &guarded, address);
+    }
     if (slab->kind == SLAB_LARGE) {
         return slab->base != address ? "interior" : cache != NULL ? "wrong cache" : NULL;
     }
     return object_inspect(heap, address).kind == OBJECT_LARGE ? "interior" : "foreign";
 }
 
+// ", allocated by …, freed by …", or nothing when nobody is known.
+static void name_sites(char *out, size_t bytes, uint32_t allocated_by, uint32_t freed_by) {
+    struct text_buffer text;
+    text_buffer_init(&text, out, bytes);
+    if (allocated_by != 0) {
+        text_puts(&text.text, ", allocated by ");
+        report_caller(&text.text, allocated_by);
+        text_puts(&text.text, ", freed by ");
+        report_caller(&text.text, freed_by);
+    }
+}
+
+static _Noreturn void misuse_guarded(const struct object_cache *cache,
+                                     const struct object_guarded *guarded, const void *address) {
+    const char *wrong = guard_refusal(cache, guarded, address);
+    char sites[160];
+    name_sites(sites, sizeof(sites), guarded->allocated_by, guarded->freed_by);
+    port_panic("%s: 0x%lx, to %s: %s: a guarded object of %s at 0x%lx, %lu bytes%s", call(cache),
+               (uint64_t)address, cache != NULL ? cache->name : "kmalloc",
+               wrong != NULL ? wrong : "double free", guarded->cache->name,
+               (uint64_t)guarded->object, guarded->size, sites);
+}
+
 _Noreturn void object_misuse(struct object_heap *heap, const struct object_cache *cache,
                              const void *address) {
     const struct slab *slab = object_find(heap, address);
     uint64_t at = (uint64_t)address;
+    struct object_guarded guarded;
+    if (guard_find(heap, address, &guarded)) {
+        misuse_guarded(cache, &guarded, address);
+    }
     if (slab->kind == SLAB_NONE) {
         foreign(heap, cache, address);
     }
@@ -82,15 +113,8 @@ _Noreturn void object_misuse(struct object_heap *heap, const struct object_cache
     const char *wrong = wrong_in(slab, cache, address, &index);
     const struct object_cache *owner = slab->cache;
     struct object_trace trace = object_debug_trace(slab, index);
-    char sites[160] = "";
-    if (trace.allocated_by != 0) {
-        struct text_buffer text;
-        text_buffer_init(&text, sites, sizeof(sites));
-        text_puts(&text.text, ", allocated by ");
-        report_caller(&text.text, trace.allocated_by);
-        text_puts(&text.text, ", freed by ");
-        report_caller(&text.text, trace.freed_by);
-    }
+    char sites[160];
+    name_sites(sites, sizeof(sites), trace.allocated_by, trace.freed_by);
     port_panic("%s: 0x%lx, to %s: %s: " PLACE "%s", call(cache), at,
                cache != NULL ? cache->name : "kmalloc", wrong != NULL ? wrong : "double free",
                index, slab->count, owner->name, owner->size, (uint64_t)slab_block(slab),

@@ -69,6 +69,12 @@ void report_object(struct text *out, const struct object_info *info) {
         break;
     case OBJECT_FREE:
     case OBJECT_IN_USE:
+        if (info->guarded) {
+            text_printf(out, "0x%lx of %s, %lu bytes, %s, with pages of its own at 0x%lx",
+                        (uint64_t)info->object, info->cache, info->size,
+                        info->kind == OBJECT_FREE ? "free" : "in use", (uint64_t)info->slab);
+            return;
+        }
         text_printf(out, "%u of %s at 0x%lx, %lu bytes, %s", info->index, info->cache,
                     (uint64_t)info->object, info->size,
                     info->kind == OBJECT_FREE ? "free" : "in use");
@@ -76,6 +82,24 @@ void report_object(struct text *out, const struct object_info *info) {
     }
     text_printf(out, "; slab at 0x%lx, %lu bytes, of CPU %u", (uint64_t)info->slab,
                 info->slab_bytes, info->cpu);
+}
+
+void report_guarded(struct text *out, const struct object_guarded *guarded, const void *address) {
+    uint64_t at = (uint64_t)address, object = (uint64_t)guarded->object;
+    text_printf(out, "0x%lx of %s, %lu bytes, %s, allocated by ", object, guarded->cache->name,
+                guarded->size, guarded->in_use ? "in use" : "freed");
+    report_caller(out, guarded->allocated_by);
+    if (!guarded->in_use) {
+        text_puts(out, ", freed by ");
+        report_caller(out, guarded->freed_by);
+    }
+    if (at < object) {
+        text_printf(out, "; the address is 0x%lx bytes before it", object - at);
+    } else if (at >= object + guarded->size) {
+        text_printf(out, "; the address is 0x%lx bytes behind it", at - object - guarded->size);
+    } else {
+        text_printf(out, "; the address is its byte 0x%lx", at - object);
+    }
 }
 
 void report_defect(struct text *out, const struct object_defect *defect) {

@@ -45,8 +45,12 @@ void report_window(struct text *out, const char *name, struct vm_window *window)
     }
     text_printf(out, "%s: %lu blocks in use, ", name, blocks);
     text_size(out, pages << PAGE_SHIFT);
-    text_printf(out, "; %lu places kept, %lu pages to be flushed\n", usage.ready_blocks,
+    text_printf(out, "; %lu places kept, %lu pages to be flushed", usage.ready_blocks,
                 usage.waiting_pages);
+    if (usage.held_blocks != 0) {
+        text_printf(out, ", %lu places where nothing may be", usage.held_blocks);
+    }
+    text_puts(out, "\n");
     vaddr_t at = vaddr(window->ranges.begin);
     while (next_block(window, &at, &block)) {
         report_block(out, window, &block);

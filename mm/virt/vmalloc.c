@@ -155,11 +155,12 @@ static void empty(struct vm_window *window, uint64_t begin, uint64_t end) {
     }
 }
 
-static void *allocate(struct vm_window *window, uint64_t bytes, enum vm_kind kind, bool zero,
-                      const void *caller) {
+static void *allocate(struct vm_window *window, uint64_t bytes, uint64_t least_align,
+                      enum vm_kind kind, bool zero, const void *caller) {
     const struct source source = {owner_of(kind), zero};
     uint64_t pages = (bytes >> PAGE_SHIFT) + ((bytes & (PAGE_SIZE - 1)) != 0);
     uint64_t align = pages >> LARGE_ORDER != 0 ? PAGE_SIZE << LARGE_ORDER : PAGE_SIZE;
+    align = align < least_align ? least_align : align;
     struct vm_block *block = vm_take(window, pages, align, kind, caller);
     if (block == NULL) {
         return NULL;
@@ -179,21 +180,26 @@ static void *allocate(struct vm_window *window, uint64_t bytes, enum vm_kind kin
     return (void *)begin;
 }
 
+// Unmaps a small block; its frames are stored in `frames`. Locked.
+static void unmap_small(struct vm_window *window, const struct vm_block *block, pfn_t *frames,
+                        struct tlb_batch *batch) {
+    vaddr_t begin = vaddr(block->range.begin);
+    if (block->entries != NULL) {
+        slots_unmap(block->entries, begin, vm_pages(block), frames, batch);
+    } else {
+        enum tables_status status =
+            tables_unmap(window->tables, begin, vm_pages(block), frames, batch);
+        ASSERT(status == TABLES_OK);
+    }
+}
+
 // Unmaps a small block and lets it wait. Locked.
 static void wait_small(struct vm_window *window, struct vm_block *block) {
     uint64_t pages = vm_pages(block);
     if (window->waiting_count == TLB_RANGES || window->waiting_pages + pages > TLB_PAGES) {
         vm_settle(window);
     }
-    vaddr_t begin = vaddr(block->range.begin);
-    pfn_t *frames = &window->waiting_frames[window->waiting_pages];
-    if (block->entries != NULL) {
-        slots_unmap(block->entries, begin, pages, frames, &window->batch);
-    } else {
-        enum tables_status status =
-            tables_unmap(window->tables, begin, pages, frames, &window->batch);
-        ASSERT(status == TABLES_OK);
-    }
+    unmap_small(window, block, &window->waiting_frames[window->waiting_pages], &window->batch);
     block->range.tag = VM_WAITING;
     window->waiting[window->waiting_count++] = block;
     window->waiting_pages += (uint32_t)pages;
@@ -216,11 +222,11 @@ static void release(struct vm_window *window, uint64_t address, enum vm_kind kin
 }
 
 void *vmalloc(struct vm_window *window, uint64_t bytes) {
-    return allocate(window, bytes, VM_ALLOCATED, false, CALLER);
+    return allocate(window, bytes, PAGE_SIZE, VM_ALLOCATED, false, CALLER);
 }
 
 void *vzalloc(struct vm_window *window, uint64_t bytes) {
-    return allocate(window, bytes, VM_ALLOCATED, true, CALLER);
+    return allocate(window, bytes, PAGE_SIZE, VM_ALLOCATED, true, CALLER);
 }
 
 void vfree(struct vm_window *window, void *memory) {
@@ -229,11 +235,44 @@ void vfree(struct vm_window *window, void *memory) {
     }
 }
 
+void *vmalloc_aligned(struct vm_window *window, uint64_t bytes, uint64_t align) {
+    bool power = align != 0 && (align & (align - 1)) == 0;
+    return power ? allocate(window, bytes, align, VM_ALLOCATED, false, CALLER) : NULL;
+}
+
+void vm_hold(struct vm_window *window, void *memory) {
+    unsigned long flags;
+    struct vm_block *block = vm_retire(window, (uintptr_t)memory, VM_ALLOCATED, "vm_hold", &flags);
+    uint64_t pages = vm_pages(block);
+    if (pages <= SMALL_PAGES) {
+        struct tlb_batch batch;
+        pfn_t frames[SMALL_PAGES];
+        tlb_batch_init(&batch, window->tables);
+        unmap_small(window, block, frames, &batch);
+        lock_release(&window->lock, flags);
+        tlb_batch_flush(&batch);
+        vm_free_frames(window, frames, pages);
+    } else {
+        lock_release(&window->lock, flags);
+        empty(window, block->range.begin, block->range.end);
+    }
+    flags = lock_acquire(&window->lock);
+    block->range.tag = VM_HELD;
+    lock_release(&window->lock, flags);
+}
+
+void vm_let_go(struct vm_window *window, void *memory) {
+    unsigned long flags;
+    struct vm_block *block = vm_retire_held(window, (uintptr_t)memory, "vm_let_go", &flags);
+    vm_give(window, block);
+    lock_release(&window->lock, flags);
+}
+
 bool stack_alloc(struct vm_window *window, uint64_t pages, struct vm_stack *out) {
     if (pages > UINT64_MAX >> PAGE_SHIFT) {
         return false;
     }
-    void *bottom = allocate(window, pages << PAGE_SHIFT, VM_STACK, false, CALLER);
+    void *bottom = allocate(window, pages << PAGE_SHIFT, PAGE_SIZE, VM_STACK, false, CALLER);
     if (bottom == NULL) {
         return false;
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The blocks of a window. Invariants (tests/unit/test_vmalloc.c):
 //   W1  a block in use has guards on both sides, on which nothing is mapped    random_operations
-//   W2  nothing is mapped in a block that waits or is ready                    random_operations
+//   W2  nothing is mapped in a block that waits, is ready or held              random_operations
 //   W3  no place and no frame is given to anybody while a flush of it is owed  stale_translations
 //   W4  as many blocks are ready and waiting as are counted                    random_operations
 #include "window.h"
@@ -163,6 +163,18 @@ struct vm_block *vm_retire(struct vm_window *window, uint64_t address, enum vm_k
     return block;
 }
 
+struct vm_block *vm_retire_held(struct vm_window *window, uint64_t address, const char *function,
+                                unsigned long *flags) {
+    *flags = lock_acquire(&window->lock);
+    struct range *range = ranges_find(&window->ranges, vaddr(address));
+    if (range == NULL || range->begin != address || range->tag != VM_HELD) {
+        lock_release(&window->lock, *flags);
+        port_panic("%s: 0x%lx: no block is held there", function, address);
+    }
+    range->tag = VM_GOING;
+    return block_of(range);
+}
+
 void vm_give(struct vm_window *window, struct vm_block *block) {
     uint64_t pages = vm_pages(block);
     if (pages > VM_READY_PAGES || window->ready_count == VM_READY_BLOCKS) {
@@ -285,7 +297,8 @@ static const char *check_block(struct vm_window *window, const struct range *ran
     if (range->tag == VM_IN_USE && mapped != pages) {
         return "a page of a block in use is not mapped";
     }
-    if ((range->tag == VM_WAITING || range->tag == VM_READY) && mapped != 0) {
+    if ((range->tag == VM_WAITING || range->tag == VM_READY || range->tag == VM_HELD) &&
+        mapped != 0) {
         return "a page of a block that was freed is still mapped";
     }
     if (mapped_pages(window, range->begin - PAGE_SIZE, range->begin) != 0 ||
@@ -304,6 +317,8 @@ static void count_block(struct vm_usage *usage, const struct vm_block *block) {
         usage->waiting_pages += vm_pages(block);
     } else if (block->range.tag == VM_READY) {
         usage->ready_blocks++;
+    } else if (block->range.tag == VM_HELD) {
+        usage->held_blocks++;
     }
 }
 

@@ -6,12 +6,14 @@
 //     ^                   ^  └────────── vunmap: vm_give ──────────┐           │
 //     │                   └───── vm_take, the same size ──── ready <───────────┘
 //     └──── vm_window_trim; too many are ready; a place is missing ─┘
+//
+//   in use ── vm_hold ──> held: nothing is mapped there ── vm_let_go: vm_give ──> as above
 #pragma once
 
 #include <mm/slots.h>
 #include <mm/vmalloc.h>
 
-enum vm_state { VM_IN_USE, VM_WAITING, VM_READY, VM_GOING };
+enum vm_state { VM_IN_USE, VM_WAITING, VM_READY, VM_GOING, VM_HELD };
 
 struct vm_block {
     struct range range;    // its tag: enum vm_state
@@ -36,6 +38,10 @@ struct vm_block *vm_take(struct vm_window *window, uint64_t pages, uint64_t alig
 // is none.
 struct vm_block *vm_retire(struct vm_window *window, uint64_t address, enum vm_kind kind,
                            const char *function, unsigned long *flags);
+
+// Locks the window likewise, and takes a block that is held: VM_GOING.
+struct vm_block *vm_retire_held(struct vm_window *window, uint64_t address, const char *function,
+                                unsigned long *flags);
 
 // A block that went out of use is unmapped and flushed: its place can be used again. Locked.
 void vm_give(struct vm_window *window, struct vm_block *block);

@@ -81,6 +81,24 @@ REPORTS = {
                           "a block of order 0 at 0x#, owner vmalloc\n"
                           "block: 0x0 bytes behind, in the guard of vmalloc [0xffffc00000001000, 0xffffc00000004000), "
                           "asked for by fault_guard+0x#\n"),
+    "overflow": page_fault("overflow", 0, None,
+                           f"read of 0xffffc00000002000 {NOTHING}\naddress: vmalloc\n"
+                           + walk((384, 0, 0, 2), "empty")
+                           + "mapped below: 0xffffc00000001000, 0x0 bytes away, rw-, physical 0x#: usable, allocated, "
+                             "in a block of order 0 at 0x#, owner vmalloc\n"
+                             "block: 0x0 bytes behind, in the guard of vmalloc [0xffffc00000001000, "
+                             "0xffffc00000002000), asked for by guard_alloc+0x#\n"
+                             "object: 0xffffc00000001fc0 of kmalloc-64, 64 bytes, in use, allocated by "
+                             "fault_overflow+0x#; the address is 0x0 bytes behind it\n"),
+    "use-after-free": page_fault("use_after_free", 0, None,
+                                 f"read of 0xffffc00000001fd0 {NOTHING}\naddress: vmalloc\n"
+                                 + walk((384, 0, 0, 1), "not present")
+                                 + "nothing is mapped in vmalloc\n"
+                                   "block: freed vmalloc [0xffffc00000001000, 0xffffc00000002000), asked for by "
+                                   "guard_alloc+0x#\n"
+                                   "object: 0xffffc00000001fc0 of kmalloc-64, 64 bytes, freed, allocated by "
+                                   "fault_use_after_free+0x#, freed by fault_use_after_free+0x#; the address is its "
+                                   "byte 0x10\n"),
     "user-access": page_fault("user_access", 1, None,
                               f"read of 0x0000000000600000 {FORBIDDEN}\naddress: user space\n{USER_WALK}"
                               "it is user memory, which the kernel must not touch (SMAP)\n"),
@@ -120,9 +138,13 @@ def pattern(expected):
     return re.escape(expected).replace(r"\#", "[0-9a-f]+").replace("@", r" *\d+")
 
 
+# What has to be given so that the machine notices.
+OPTIONS = {"overflow": " guard=64", "use-after-free": " guard=64"}
+
+
 @pytest.mark.parametrize("name", REPORTS)
 def test_report(uboot, name):
-    session = uboot("kaslr=off exit=qemu")
+    session = uboot("kaslr=off exit=qemu" + OPTIONS.get(name, ""))
     session.unlock()
     session.send(f"fault {name}\r")
     assert session.wait() == 35, session.tail()

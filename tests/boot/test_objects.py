@@ -47,3 +47,32 @@ def test_without_guards_it_is_said_how(uboot):
     session = uboot()
     assert "debug=slab" in session.command("kleaks")
     assert "debug=slab" in session.command("defects")
+
+
+def test_a_guarded_class(uboot):
+    """Chosen at boot and at the prompt; what its objects are is known by their addresses, and everything else works."""
+    session = uboot("guard=100:begin")
+    assert "with pages of their own: 100, at the begin" in session.command("options")
+    assert "kmalloc-112 is guarded, at the begin of its pages: 0 objects in use" in session.command("guard")
+    answer = session.command("kalloc 100")
+    address = int(re.search(r"allocated (0x[0-9a-f]+): ", answer)[1], 16)
+    assert address % 4096 == 0 and f"0x{address:x} of kmalloc-112, 100 bytes, in use, with pages of its own" in answer
+    assert re.search(r"1 objects\s+100 bytes\s+kmalloc-112\s+kalloc\+0x", session.command("kleaks"))
+    assert f"0x{address:x} of kmalloc-112, 100 bytes, in use" in session.command(f"whatis 0x{address + 4096:x}")
+    assert "freed" in session.command(f"kfree 0x{address:x}")
+    answer = session.command(f"whatis 0x{address + 5:x}")
+    assert re.search(r"100 bytes, freed, allocated by kalloc\+0x\w+, freed by kfree_by_hand\+0x\w+; the address is its "
+                     r"byte 0x5", answer), answer
+    assert "0 objects in use, 1 freed and out of reach" in session.command("guard")
+    assert "kmalloc-4K is guarded, at the end" in session.command("guard 4K")
+    assert "there is no object cache 'nothing'" in session.command("guard nothing")
+    assert passed(session.command("selftest", 100)) > 1000
+    assert "no class is guarded" in session.command("guard off")
+    assert "places where nothing may be" in session.command("vm")
+    sound(session)
+
+
+def test_a_guard_for_what_there_is_not(uboot):
+    session = uboot("guard=nobody")
+    assert "guard=nobody: there is no object cache of this name yet" in session.text
+    assert "debug=slab" in uboot().command("guard")

@@ -360,6 +360,13 @@ static void the_option_changes_nothing_else(void **state) {
         assert_int_equal(memory[wanted - 1], 1);
         kmalloc_free_sized(&kmalloc, memory, wanted + 3);
     }
+    for (size_t align = 1; align <= 16 * MIB; align *= 2) {
+        for (size_t wanted = 1; wanted < 300000; wanted += wanted / 2 + 1) {
+            uint8_t *memory = kmalloc_alloc_aligned(&kmalloc, wanted, align, 0);
+            assert_int_equal((uint64_t)memory % align, 0);
+            kmalloc_free(&kmalloc, memory);
+        }
+    }
     struct object_defect defect;
     assert_false(object_debug_find(&kmalloc.heap, &defect));
     object_heap_shrink(&kmalloc.heap);

@@ -12,7 +12,7 @@
 #include <options/options.h>
 
 #define KNOWN                                                                                      \
-    "; known are kaslr acpi record special log exit badram memtest debug init fail runtime "       \
+    "; known are kaslr acpi record special log exit badram memtest debug guard init fail runtime " \
     "reserve serial menu pages kernel replay run\n"
 
 struct result {
@@ -415,6 +415,37 @@ static void badram_is_full_at_64(void **state) {
     assert_int_equal(result.options.pattern_count, 0);
 }
 
+static void guards(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *name;
+        uint32_t begin;
+    } cases[] = {
+        {"guard=64", "64", 0},
+        {"guard=4K:end", "4K", 0},
+        {"guard=kmalloc-1K:begin", "kmalloc-1K", 1},
+        {"guard=a_name.that_has_23_byte", "a_name.that_has_23_byte", 0},
+        {"guard=64:begin guard=off", "", 0},
+        {"guard=64:begin guard=off:begin", "", 0},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct result result = parse(OPTIONS_FILE, cases[i].text);
+        assert_string_equal(result.reports, "");
+        assert_string_equal(result.options.boot.guard, cases[i].name);
+        assert_int_equal(result.options.boot.guard_begin, cases[i].begin);
+    }
+    static const char *const wrong[] = {
+        "guard=",         "guard=:begin",   "guard=64:",     "guard=64:beginning",
+        "guard=64:start", "guard=64,begin", "guard=\"a b\"", "guard=a_name.that_has_24_bytes",
+    };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct result result = parse(OPTIONS_FILE, wrong[i]);
+        assert_int_equal(result.wrong, 1);
+        assert_non_null(strstr(result.reports, "guard: "));
+        assert_string_equal(result.options.boot.guard, "");
+    }
+}
+
 static void help_names_all(void **state) {
     (void)state;
     size_t count = 0;
@@ -422,7 +453,7 @@ static void help_names_all(void **state) {
         const struct option_help *help = options_help(count);
         assert_true(strlen(help->name) > 2 && strlen(help->values) > 3 && strlen(help->help) > 10);
     }
-    assert_int_equal(count, 19);
+    assert_int_equal(count, 20);
 }
 
 // Any bytes at all: nothing outside them is read, and what comes out can be shown.
@@ -461,6 +492,7 @@ int main(void) {
         cmocka_unit_test(failures_have_numbers),
         cmocka_unit_test(reserves),
         cmocka_unit_test(wrong_reserves),
+        cmocka_unit_test(guards),
         cmocka_unit_test(help_names_all),
         cmocka_unit_test(random_bytes),
     };

@@ -492,6 +492,49 @@ static void misuse_is_named(void **state) {
     destroy();
 }
 
+// What is held: the frames are free and nobody remembers them, the place is nobody's.
+static void held_places_stay_empty(void **state) {
+    (void)state;
+    create();
+    const uint64_t sizes[] = {1, 3, 32, 33, 600};
+    for (unsigned i = 0; i < 5; i++) {
+        uint64_t before = page_free_count(&virt.world.pages), pages = sizes[i];
+        uint8_t *held = vmalloc_aligned(&window, pages * PAGE_SIZE, 16 * PAGE_SIZE);
+        uint64_t first = page_index((uintptr_t)held);
+        assert_int_equal((uintptr_t)held % (16 * PAGE_SIZE), 0);
+        learn((uintptr_t)held, pages, VM_ALLOCATED);
+        vm_hold(&window, held);
+        for (uint64_t page = first; page < first + pages; page++) {
+            assert_int_equal(remembered[page], 0);
+        }
+        assert_true(page_free_count(&virt.world.pages) + 64 >= before); // records and tables
+        assert_null(vm_window_check(&window));
+        struct vm_usage usage;
+        vm_window_usage(&window, &usage);
+        assert_int_equal(usage.held_blocks, 1);
+        struct vm_view view;
+        assert_true(vm_window_look(&window, vaddr((uintptr_t)held), &view));
+        assert_true(view.is_block && view.block.freed);
+        vm_window_trim(&window);
+        uint8_t *other = vmalloc_aligned(&window, pages * PAGE_SIZE, 16 * PAGE_SIZE);
+        assert_ptr_not_equal(other, held);
+        vfree(&window, other);
+        EXPECT_PANIC(vfree(&window, held),
+                     "vfree: 0x%lx: double free: the vmalloc block at 0x%lx was freed before",
+                     (uintptr_t)held, (uintptr_t)held);
+        vm_let_go(&window, held);
+        EXPECT_PANIC(vm_let_go(&window, held), "vm_let_go: 0x%lx: no block is held there",
+                     (uintptr_t)held);
+        memset(owner, 0, sizeof(owner));
+        memset(live, 0, sizeof(live));
+        vm_window_trim(&window);
+        assert_null(vm_window_check(&window));
+    }
+    assert_null(vmalloc_aligned(&window, PAGE_SIZE, 0));
+    assert_null(vmalloc_aligned(&window, PAGE_SIZE, 3 * PAGE_SIZE));
+    destroy();
+}
+
 static void bad_requests_are_refused(void **state) {
     (void)state;
     struct vm_stack stack;
@@ -557,7 +600,7 @@ int main(void) {
         cmocka_unit_test(what_waits_is_used), cmocka_unit_test(every_failure_changes_nothing),
         cmocka_unit_test(scattered_frames),   cmocka_unit_test(large_pages_where_they_fit),
         cmocka_unit_test(misuse_is_named),    cmocka_unit_test(bad_requests_are_refused),
-        cmocka_unit_test(damage_is_found),
+        cmocka_unit_test(damage_is_found),    cmocka_unit_test(held_places_stay_empty),
     };
     return cmocka_run_group_tests_name("vmalloc", tests, NULL, NULL);
 }

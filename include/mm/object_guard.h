@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// One cache whose objects have pages of their own, so that whoever runs over the end of one stops
+// at that very instruction; for finding out who it is. Part of the option `debug`.
+//
+//   at the end     nothing │ red …… red [object]red │ nothing    red behind it: alignment only
+//   at the begin   nothing │ [object]red ……… red    │ nothing    for what runs over the front
+//                           └──── pages of its own ─┘
+//
+// When it is freed the pages go back at once, but their addresses stay out of use until
+// OBJECT_GUARD_QUARANTINE others were freed: whoever reads or writes a freed object stops too. What
+// lies between the object and its pages' ends is red, and looked at when it is freed. A report about
+// such a fault asks object_guard_look whose address it is.
+//
+// Where the pages come from is the caller's business: a kernel has vmalloc, a hosted program mmap.
+// Such an object does not lie in the direct map, so its physical address is not its distance from
+// there. When there is no memory for such pages, the object comes from a slab like any other.
+#pragma once
+
+#include <mm/cache.h>
+
+#define OBJECT_GUARD_QUARANTINE 1024
+#define OBJECT_GUARD_BUCKETS    512
+
+// Whoever makes the pages. Called with no lock held.
+struct object_guard_pages {
+    // Pages at a multiple of `align` bytes, a power of two from PAGE_SIZE on, readable and writable,
+    // with nothing mapped before and behind them; NULL when there are none.
+    void *(*take)(void *context, uint64_t pages, uint64_t align);
+    // Takes the memory away, but keeps the addresses: nothing is mapped there when it returns.
+    void (*hide)(void *context, void *begin, uint64_t pages);
+    // Gives the addresses of hidden pages back.
+    void (*give)(void *context, void *begin, uint64_t pages);
+    void *context;
+};
+
+struct guarded; // mm/object/guard.c
+
+// Fields are private to mm/object/.
+struct object_guard {
+    struct object_heap *heap;
+    struct object_guard_pages pages;
+    struct lock lock;
+    char cache[OBJECT_NAME_MAX]; // that is guarded; "": none
+    bool at_begin;
+    struct guarded *buckets[OBJECT_GUARD_BUCKETS]; // by their first page
+    struct guarded *oldest, *newest;               // in quarantine
+    uint64_t in_use, quarantined, refused;         // refused: came from a slab instead
+};
+
+// Makes a heap able to guard a cache; none is chosen yet. False, with nothing done, when the heap
+// has not the option `debug`, or has such a guard already.
+bool object_guard_start(struct object_guard *guard, struct object_heap *heap,
+                        const struct object_guard_pages *pages);
+
+// From now on the objects of this cache are guarded, those of another one that was chosen before
+// are no more; NULL: of none. Those that exist stay as they are. False when there is no such cache
+// yet: it is guarded from its first object on when it is made. `name` is copied.  O(caches).
+bool object_guard_choose(struct object_guard *guard, const char *name, bool at_begin);
+
+// Ends it. False, with nothing changed, while guarded objects are in use. No other CPU may use the
+// heap.
+bool object_guard_end(struct object_guard *guard);
+
+// A guarded object.
+struct object_guarded {
+    const struct object_cache *cache;
+    const uint8_t *object;
+    uint64_t size;        // as asked for
+    const uint8_t *begin; // of its pages
+    uint64_t bytes;       // of them
+    bool in_use;
+    uint32_t allocated_by, freed_by; // offsets in the program's text (port_text); 0: never
+};
+
+// The guarded object in whose pages, or in the page before or behind them, the address lies: the
+// nearer one of two. False when there is none, or the lock cannot be had in a moment: for reports
+// about faults.  O(1).
+bool object_guard_look(struct object_heap *heap, const void *address, struct object_guarded *out);
