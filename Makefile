@@ -27,6 +27,16 @@ COMMON := -std=c17 $(WARNINGS) -g -MMD -MP -Iinclude
 # `make V=1` shows the commands.
 Q := $(if $(V),,@)
 say = @$(if $(V),:,printf '  %-8s %s\n' '$(1)' '$(2)')
+# What a command prints becomes $@ in one step: a make that is killed leaves no half file that looks finished.
+into = >$@.$$$$ && mv $@.$$$$ $@
+
+# $(call note,FILE,TEXT): FILE holds TEXT and is written when TEXT changes, so that what depends on it is made again then:
+# objects after a change of flags, links after a file has gone.
+define note
+$(1): always
+	@mkdir -p $$(@D)
+	@echo '$(strip $(2))' | cmp -s - $$@ || { echo '$(strip $(2))' $$(into); }
+endef
 
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -35,7 +45,7 @@ MAKEFLAGS += --no-builtin-rules
 
 include mm/build.mk kernel/build.mk efi/build.mk esp/build.mk ovmf/build.mk tests/build.mk docs/build.mk
 
-.PHONY: all help deps clean
+.PHONY: all help deps clean always
 all: ## build the loader, the kernel, the ESP tree and the hosted tools under build/
 
 deps: ## install the Debian packages that all this needs (.ci/packages)
@@ -47,6 +57,10 @@ help: ## list the targets
 
 clean: ## remove build/
 	$(Q)rm -rf $(BUILD)
+# `make -j8 clean all`: one after the other.
+ifneq ($(and $(filter clean,$(MAKECMDGOALS)),$(filter-out clean,$(MAKECMDGOALS))),)
+.NOTPARALLEL:
+endif
 
 $(BUILD)/%/:
 	$(Q)mkdir -p $@

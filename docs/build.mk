@@ -8,7 +8,8 @@ EXAMPLE_FLAGS := $(COMMON) --target=x86_64-unknown-none-elf -ffreestanding -nost
   -mgeneral-regs-only -fno-stack-protector -fno-asynchronous-unwind-tables -O2 -I$(EXAMPLE) -I$(EXAMPLE)/include -Imm \
   -isystem $(BUILD)/kernel/include
 
-$(BUILD)/docs/%.o: %.c | $(BUILD)/kernel/include/stb
+$(eval $(call note,$(BUILD)/docs/flags,$(CLANG) $(EXAMPLE_FLAGS)))
+$(BUILD)/docs/%.o: %.c $(BUILD)/docs/flags | $(BUILD)/kernel/include/stb
 	@mkdir -p $(@D)
 	$(call say,CC,$< (example))
 	$(Q)$(CLANG) $(EXAMPLE_FLAGS) -MJ $@.json -c -o $@ $<

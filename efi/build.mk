@@ -21,7 +21,9 @@ EFI_FLAGS := $(COMMON) $(EFI_TARGET) -fno-ms-extensions -fno-ms-compatibility -D
 EFI_LINK := $(LD_PE) /nologo /subsystem:efi_application /entry:efi_main /nodefaultlib /Brepro \
   /base:0
 
-$(BUILD)/efi/%.o: efi/%.c
+$(eval $(call note,$(BUILD)/efi/flags,$(CLANG) $(EFI_FLAGS)))
+$(eval $(call note,$(BUILD)/efi/sources,$(EFI_OBJECTS)))
+$(BUILD)/efi/%.o: efi/%.c $(BUILD)/efi/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$< (loader))
 	$(Q)$(CLANG) $(EFI_FLAGS) -MJ $@.json -c -o $@ $<
@@ -30,19 +32,20 @@ $(BUILD)/efi/%.S.o: efi/%.S
 	@mkdir -p $(@D)
 	$(call say,AS,$<)
 	$(Q)$(CLANG) $(EFI_TARGET) -g -gdwarf-4 -MMD -MP -DKERNEL_ELF='"$(KERNEL_ELF)"' -c -o $@ $<
-$(BUILD)/efi/kernel/blob.S.o: $(KERNEL_ELF)
-$(EFI_OPTIONS): efi/options/embedded.S $(EMBEDDED_OPTIONS)
+$(eval $(call note,$(BUILD)/efi/inside,$(KERNEL_ELF) $(EMBEDDED_OPTIONS)))
+$(BUILD)/efi/kernel/blob.S.o: $(KERNEL_ELF) $(BUILD)/efi/inside
+$(EFI_OPTIONS): efi/options/embedded.S $(EMBEDDED_OPTIONS) $(BUILD)/efi/inside
 	@mkdir -p $(@D)
 	$(call say,AS,$<)
 	$(Q)$(CLANG) $(EFI_TARGET) -DEMBEDDED_OPTIONS='"$(EMBEDDED_OPTIONS)"' -c -o $@ $<
 
 # link.rsp: how to link it again with other options (esp/sign).
-$(BUILD)/efi/BOOTX64.EFI: $(EFI_OBJECTS) $(EFI_OPTIONS) efi/build.mk
+$(BUILD)/efi/BOOTX64.EFI: $(EFI_OBJECTS) $(EFI_OPTIONS) $(BUILD)/efi/sources efi/build.mk
 	$(call say,LINK,$@)
 	$(Q)echo '$(filter-out $(LD_PE),$(EFI_LINK)) $(EFI_OBJECTS)' >$(@D)/link.rsp
 	$(Q)$(EFI_LINK) /out:$@ $(EFI_OBJECTS) $(EFI_OPTIONS)
 
-$(BUILD)/efi/BOOTX64.debug.efi: $(EFI_OBJECTS) $(EFI_OPTIONS)
+$(BUILD)/efi/BOOTX64.debug.efi: $(EFI_OBJECTS) $(EFI_OPTIONS) $(BUILD)/efi/sources
 	$(call say,LINK,$@)
 	$(Q)$(EFI_LINK) /debug:dwarf /out:$@ $(EFI_OBJECTS) $(EFI_OPTIONS)
 

@@ -9,11 +9,11 @@ ESP_FILES := $(ESP)/EFI/BOOT/BOOTX64.EFI $(ESP)/strata.conf
 
 $(ESP)/EFI/BOOT/BOOTX64.EFI: $(LOADER)
 	@mkdir -p $(@D)
-	$(Q)cp $< $@
+	$(Q)cp $< $@.new && mv $@.new $@
 
 $(ESP)/strata.conf: esp/strata.conf
 	@mkdir -p $(@D)
-	$(Q)cp $< $@
+	$(Q)cp $< $@.new && mv $@.new $@
 
 # 64 MiB, in sectors of 512 bytes; the partition begins at 1 MiB and ends 1 MiB before the end. Clusters of one sector,
 # because FAT32 begins at 65,525 clusters.
@@ -26,16 +26,18 @@ PARTITION_GUID := 0B7F3E9D-8A44-4E0C-B7C5-1F2A9D3E7702
 $(BUILD)/blank.img: esp/build.mk
 	@mkdir -p $(@D)
 	$(call say,IMAGE,$@)
-	$(Q)rm -f $@ && truncate -s $$(($(IMAGE_SECTORS) * 512)) $@
+	$(Q)rm -f $@.new && truncate -s $$(($(IMAGE_SECTORS) * 512)) $@.new
 	$(Q)sgdisk -o -U $(DISK_GUID) -n 1:$(PARTITION_FIRST):+$(PARTITION_SECTORS) -t 1:ef00 -c 1:Strata \
-	  -u 1:$(PARTITION_GUID) $@ >/dev/null
-	$(Q)MTOOLS_SKIP_CHECK=1 SOURCE_DATE_EPOCH=1700000000 mformat -i $@@@1M -F -T $(PARTITION_SECTORS) -h 64 -s 32 \
+	  -u 1:$(PARTITION_GUID) $@.new >/dev/null
+	$(Q)MTOOLS_SKIP_CHECK=1 SOURCE_DATE_EPOCH=1700000000 mformat -i $@.new@@1M -F -T $(PARTITION_SECTORS) -h 64 -s 32 \
 	  -H $(PARTITION_FIRST) -c 1 -N 5712a7a0 -v STRATA ::
+	$(Q)mv $@.new $@
 
 $(BUILD)/strata.img: $(BUILD)/blank.img $(ESP_FILES)
 	$(call say,IMAGE,$@)
-	$(Q)cp $< $@
-	$(Q)MTOOLS_SKIP_CHECK=1 SOURCE_DATE_EPOCH=1700000000 mcopy -s -Q -o -i $@@@1M $(ESP)/EFI $(ESP)/strata.conf ::/
+	$(Q)cp $< $@.new
+	$(Q)MTOOLS_SKIP_CHECK=1 SOURCE_DATE_EPOCH=1700000000 mcopy -s -Q -o -i $@.new@@1M $(ESP)/EFI $(ESP)/strata.conf ::/
+	$(Q)mv $@.new $@
 
 # Signed for Secure Boot: the loader with the kernel and the options inside, so that one signature covers all three.
 .PHONY: sign

@@ -28,15 +28,14 @@ $(BUILD)/kernel/include/stb:
 # What the banner says; it is compiled anew when that changes.
 STRATA_VERSION := 0.1
 STRATA_BUILD := $(shell git describe --always --dirty --exclude='*' 2>/dev/null || echo no git)
-.PHONY: version
-$(BUILD)/kernel/version: version
-	@mkdir -p $(@D)
-	@echo '$(STRATA_VERSION) $(STRATA_BUILD)' | cmp -s - $@ || echo '$(STRATA_VERSION) $(STRATA_BUILD)' >$@
+$(eval $(call note,$(BUILD)/kernel/version,$(STRATA_VERSION) $(STRATA_BUILD)))
 $(BUILD)/kernel/kernel/banner.o: $(BUILD)/kernel/version
 $(BUILD)/kernel/kernel/banner.o: KERNEL_FLAGS += -DSTRATA_VERSION='"$(STRATA_VERSION)"' \
   -DSTRATA_BUILD='"$(STRATA_BUILD)"'
 
-$(BUILD)/kernel/%.o: %.c | $(BUILD)/kernel/include/stb
+$(eval $(call note,$(BUILD)/kernel/flags,$(CLANG) $(KERNEL_FLAGS)))
+$(eval $(call note,$(BUILD)/kernel/sources,$(KERNEL_SOURCES) $(KERNEL_ASSEMBLY)))
+$(BUILD)/kernel/%.o: %.c $(BUILD)/kernel/flags | $(BUILD)/kernel/include/stb
 	@mkdir -p $(@D)
 	$(call say,CC,$< (kernel))
 	$(Q)$(CLANG) $(KERNEL_FLAGS) -MJ $@.json -c -o $@ $<
@@ -46,7 +45,7 @@ FONT ?= /usr/share/consolefonts/FullGreek-VGA16.psf.gz
 $(BUILD)/kernel/font.c: kernel/screen/font.py $(FONT)
 	@mkdir -p $(@D)
 	$(call say,FONT,$(FONT))
-	$(Q)$(PYTHON) $< $(FONT) >$@
+	$(Q)$(PYTHON) $< $(FONT) $(into)
 $(BUILD)/kernel/font.o: $(BUILD)/kernel/font.c
 	$(Q)$(CLANG) $(KERNEL_FLAGS) -c -o $@ $<
 
@@ -59,15 +58,18 @@ $(BUILD)/kernel/%.S.o: %.S
 # text and so do not move it, which the comparison makes sure of.
 $(BUILD)/kernel/symbols.none.S: kernel/symbols.awk
 	@mkdir -p $(@D)
-	$(Q)awk -f $< /dev/null >$@
-$(BUILD)/kernel/strata.first.elf: $(KERNEL_OBJECTS) $(BUILD)/kernel/symbols.none.S.o kernel/strata.lds
+	$(Q)awk -f $< /dev/null $(into)
+$(BUILD)/kernel/strata.first.elf: $(KERNEL_OBJECTS) $(BUILD)/kernel/symbols.none.S.o kernel/strata.lds \
+    $(BUILD)/kernel/sources
 	$(Q)$(KERNEL_LINK) -o $@ $(filter %.o,$^)
 $(BUILD)/kernel/symbols.S: $(BUILD)/kernel/strata.first.elf kernel/symbols.awk
-	$(Q)llvm-nm --numeric-sort --defined-only $< | awk -f kernel/symbols.awk >$@
+	$(Q)llvm-nm --numeric-sort --defined-only $< >$@.names
+	$(Q)awk -f kernel/symbols.awk $@.names $(into)
 $(BUILD)/kernel/symbols.%.o: $(BUILD)/kernel/symbols.%
 	$(Q)$(CLANG) $(KERNEL_TARGET) -c -o $@ $<
 
-$(BUILD)/kernel/strata.debug.elf: $(KERNEL_OBJECTS) $(BUILD)/kernel/symbols.S.o kernel/strata.lds
+$(BUILD)/kernel/strata.debug.elf: $(KERNEL_OBJECTS) $(BUILD)/kernel/symbols.S.o kernel/strata.lds \
+    $(BUILD)/kernel/sources
 	$(call say,LINK,$@)
 	$(Q)$(KERNEL_LINK) -o $@ $(filter %.o,$^)
 	$(Q)llvm-nm --numeric-sort --defined-only $@ | awk -f kernel/symbols.awk | cmp -s - $(BUILD)/kernel/symbols.S || \

@@ -10,46 +10,54 @@ HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -O2 -Imm/host -Imm
 TEST_SANITIZERS ?= -fsanitize=address,undefined -fno-sanitize-recover=all
 TEST_FLAGS := $(COMMON) -D_GNU_SOURCE -O1 -fno-omit-frame-pointer -DSTRATA_DEBUG -Imm/host -Imm $(TEST_SANITIZERS)
 
-$(BUILD)/host/%.o: %.c
+$(eval $(call note,$(BUILD)/host/flags,$(CC_HOST) $(HOST_FLAGS)))
+$(eval $(call note,$(BUILD)/test/flags,$(CC_HOST) $(TEST_FLAGS)))
+$(BUILD)/host/%.o: %.c $(BUILD)/host/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
 	$(Q)$(CC_HOST) $(HOST_FLAGS) $(HOST_DEFINES) -MJ $@.json -c -o $@ $<
 
-$(BUILD)/test/%.o: %.c
+$(BUILD)/test/%.o: %.c $(BUILD)/test/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$< (checked))
 	$(Q)$(CC_HOST) $(TEST_FLAGS) -MJ $@.json -c -o $@ $<
 
 $(BUILD)/host/libstrata-mm.a: $(MM_LIBRARY_SOURCES:%.c=$(BUILD)/host/%.o)
 $(BUILD)/test/libstrata-mm.a: $(MM_LIBRARY_SOURCES:%.c=$(BUILD)/test/%.o)
-$(BUILD)/%.a:
+$(eval $(call note,$(BUILD)/mm.sources,$(MM_LIBRARY_SOURCES)))
+$(BUILD)/%.a: $(BUILD)/mm.sources
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && ar rcs $@ $^
+	$(Q)rm -f $@.$$$$ && ar rcs $@.$$$$ $(filter %.o,$^) && mv $@.$$$$ $@
 
 # strata-map: the kernel's report from a memory map as text.
 MAP_TOOL_SOURCES := $(sort $(wildcard mm/host/strata-map/*.c))
 # Its HTML page is kept as the files of page/, its scripts as several in order.
 MAP_TOOL := mm/host/strata-map
 MAP_PAGE := $(BUILD)/host/$(MAP_TOOL)/page
-$(MAP_PAGE)/page.js: $(sort $(wildcard $(MAP_TOOL)/page/*.js))
+MAP_SCRIPTS := $(sort $(wildcard $(MAP_TOOL)/page/*.js))
+$(eval $(call note,$(BUILD)/host/strata-map.sources,$(MAP_TOOL_SOURCES) $(MAP_SCRIPTS)))
+$(MAP_PAGE)/page.js: $(MAP_SCRIPTS) $(BUILD)/host/strata-map.sources
 	@mkdir -p $(@D)
-	$(Q)cat $^ >$@
+	$(Q)cat $(MAP_SCRIPTS) $(into)
 $(MAP_PAGE)/parts.o: $(MAP_TOOL)/page/parts.S $(MAP_TOOL)/page/page.html $(MAP_TOOL)/page/page.css $(MAP_PAGE)/page.js
 	$(call say,AS,$<)
 	$(Q)$(CC_HOST) -DPAGE_TEMPLATE='"$(MAP_TOOL)/page/page.html"' -DPAGE_STYLE='"$(MAP_TOOL)/page/page.css"' \
 	  -DPAGE_SCRIPT='"$(MAP_PAGE)/page.js"' -c -o $@ $<
 
 $(BUILD)/host/mm/host/strata-map/%.o: HOST_DEFINES = -DSTRATA_VERSION='"$(STRATA_VERSION)"'
-$(BUILD)/host/strata-map: $(MAP_TOOL_SOURCES:%.c=$(BUILD)/host/%.o) $(MAP_PAGE)/parts.o $(BUILD)/host/libstrata-mm.a
+$(BUILD)/host/strata-map: $(MAP_TOOL_SOURCES:%.c=$(BUILD)/host/%.o) $(MAP_PAGE)/parts.o $(BUILD)/host/libstrata-mm.a \
+    $(BUILD)/host/strata-map.sources
 	$(call say,LINK,$@)
-	$(Q)$(CC_HOST) -o $@ $^
+	$(Q)$(CC_HOST) -o $@ $(filter %.o %.a,$^)
 
 # strata-replay: does again what a page allocator did, from a recording.
 REPLAY_SOURCES := $(sort $(wildcard mm/host/strata-replay/*.c))
 $(BUILD)/host/mm/host/strata-replay/%.o: HOST_DEFINES = -DSTRATA_VERSION='"$(STRATA_VERSION)"'
-$(BUILD)/host/strata-replay: $(REPLAY_SOURCES:%.c=$(BUILD)/host/%.o) $(BUILD)/host/libstrata-mm.a
+$(eval $(call note,$(BUILD)/host/strata-replay.sources,$(REPLAY_SOURCES)))
+$(BUILD)/host/strata-replay: $(REPLAY_SOURCES:%.c=$(BUILD)/host/%.o) $(BUILD)/host/libstrata-mm.a \
+    $(BUILD)/host/strata-replay.sources
 	$(call say,LINK,$@)
-	$(Q)$(CC_HOST) -o $@ $^
+	$(Q)$(CC_HOST) -o $@ $(filter %.o %.a,$^)
 
 # The picture of a machine. FROM=: any log that strata-map reads; without it, the last `make dump`, or a first one.
 $(BUILD)/dump.jsonl:

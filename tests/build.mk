@@ -23,7 +23,8 @@ $(UNIT_PROGRAMS): $(BUILD)/test/unit/test_%: $(BUILD)/test/tests/unit/test_%.o \
 FUZZ_SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZ_FLAGS := $(COMMON) -D_GNU_SOURCE -O1 -fno-omit-frame-pointer -DSTRATA_DEBUG -Imm/host -Imm $(FUZZ_SANITIZERS)
 
-$(BUILD)/fuzz/%.o: %.c
+$(eval $(call note,$(BUILD)/fuzz/flags,$(CC_HOST) $(FUZZ_FLAGS)))
+$(BUILD)/fuzz/%.o: %.c $(BUILD)/fuzz/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$< (fuzz))
 	$(Q)$(CC_HOST) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link -MJ $@.json -c -o $@ $<
@@ -39,7 +40,8 @@ $(FUZZ_PROGRAMS): $(BUILD)/fuzz/fuzz_%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o \
 THREAD_PROGRAMS := $(patsubst %,$(BUILD)/tsan/test_%,$(filter %_threads,$(UNIT_TESTS)))
 THREAD_FLAGS := $(COMMON) -D_GNU_SOURCE -O1 -fno-omit-frame-pointer -DSTRATA_DEBUG -Imm/host -Imm -fsanitize=thread
 
-$(BUILD)/tsan/%.o: %.c
+$(eval $(call note,$(BUILD)/tsan/flags,$(CC_HOST) $(THREAD_FLAGS)))
+$(BUILD)/tsan/%.o: %.c $(BUILD)/tsan/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$< (threads))
 	$(Q)$(CC_HOST) $(THREAD_FLAGS) -MJ $@.json -c -o $@ $<
@@ -112,6 +114,6 @@ format: ## format all C sources with clang-format
 $(BUILD)/compile_commands.json: $(BUILD)/host/libstrata-mm.a $(BUILD)/kernel/strata.elf $(LOADER)
 	$(Q)find $(BUILD)/kernel $(BUILD)/efi $(BUILD)/host $(wildcard $(BUILD)/test) -name '*.o.json' -exec cat {} + | \
 	  awk -F'"file": "' 'BEGIN { print "[" } { split($$2, f, "\""); if (!seen[f[1]]++) { sub(/,$$/, ""); \
-	  printf "%s%s", sep, $$0; sep = ",\n" } } END { print "\n]" }' > $@
+	  printf "%s%s", sep, $$0; sep = ",\n" } } END { print "\n]" }' $(into)
 
 all: $(BUILD)/compile_commands.json
