@@ -42,6 +42,13 @@ DUMP = """\
 {"record":"ledger","account":"low","bytes":"0xa0000"}
 {"record":"ledger","account":"total","bytes":"0x3fa0000"}
 {"record":"ledger","account":"unaccounted","bytes":"0x0"}
+{"record":"ledger","account":"strata-itself","bytes":"0x108000"}
+{"record":"acpi-table","signature":"APIC","address":"0x300000","length":120,"oem":"X","state":"good","class":"acpi",\
+"copy":"0x200040"}
+{"record":"acpi-table","signature":"RSDT","address":"0x300100","length":56,"oem":"X","state":"good","class":"acpi",\
+"copy":null}
+{"record":"acpi-data","name":"memory attributes table","address":"0x100010","bytes":"0x430","class":"kernel",\
+"pinned":true}
 {"record":"slab","class":"64","object_size":64,"slabs":1,"objects":64,"in_use":3}
 {"record":"mapping","start":"0xffff800000000000","end":"0xffff800004000000","physical":"0x0","page":2097152,\
 "permissions":"rw-","cache":"write-back","global":true,"area":"direct map"}
@@ -202,6 +209,11 @@ def test_what_is_at_an_address(show):
     assert "at 0xffff800003fff123, rw-, write-back, in the direct map" in free
     taken = ask(window, "0x202fff")
     assert "allocated, in a block of order 1 at 0x202000, owner slab" in taken
+    # What lies in memory that has become something else since was there once.
+    assert "ACPI table APIC, 120 bytes, good, given back; its copy is at 0x200040" in ask(window, "0x300010")
+    assert {"held", "ACPI table RSDT, 56 bytes, good, given back"} <= set(ask(window, "0x300137"))
+    assert {"holds", "memory attributes table, 1 KiB"} <= set(ask(window, "0x100010"))
+    assert {"holds", "Strata's copy of the ACPI table APIC"} <= set(ask(window, "0x200040"))
     device = ask(window, "fee00010h")
     assert {"descriptor 2, MMIO, 0xfee00000 and 1 pages, attributes 0x1", "nowhere"} <= set(device)
     assert "mmio [0xfee00000, 0xfee01000), 4 KiB" in device
@@ -275,6 +287,22 @@ def test_a_terabyte_in_two_thousand_descriptors_stays_fluid(show):
     assert worst < 2 * items + 16 * pixels
     assert window.run("document.getElementsByTagName('*').length") == before
     assert window.run("strata.map.high - strata.map.low") < 2 ** 40 * 0.8 ** 59  # it did zoom
+    # Nor does the mouse make more of it: at most one drawing for each event, and a tip of a few lines.
+    window.run("strata.map.view(2 ** 38, 2 ** 39)")
+    window.settle()
+    x, y, wide = window.run("(() => { const b = strata.map.canvas.getBoundingClientRect();"
+                            "return [b.left, b.top + 40, b.width]; })()")
+    drawn, low = window.run("[strata.map.stats.frames, strata.map.low]")
+    for held in 0, 1:
+        if held:
+            window.mouse("mousePressed", x + 1, y, button="left", buttons=1, clickCount=1)
+        for step in range(1, 21):
+            window.mouse("mouseMoved", x + wide * step / 21, y, **({"button": "left", "buttons": 1} if held else {}))
+    window.mouse("mouseReleased", x + wide * 20 / 21, y, button="left", clickCount=1)
+    window.settle()
+    assert window.run("strata.map.low") < low  # it was dragged
+    assert window.run("strata.map.stats.frames") - drawn <= 45
+    assert window.run("document.getElementsByTagName('*').length") <= before + 20
 
 
 @needs_browser

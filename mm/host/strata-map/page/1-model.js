@@ -62,7 +62,8 @@ function colourOfFrames(frames) {
 
 const ACCOUNT_COLOURS = { "kernel-image": "kernel", "page-metadata": "metadata", "acpi-tables": "acpi",
   "reserved-ranges": "reserved" };
-const LEDGER_SUMS = new Set(["total", "unaccounted", "left-by-firmware", "not-ram", "described"]);
+const LEDGER_SUMS = new Set(["total", "unaccounted", "left-by-firmware", "not-ram", "described",
+  "strata-itself"]);
 const KNOWN_COLOURS = new Set([...TYPE_COLOURS, ...OWNER_COLOURS, ...Object.values(STATE_COLOURS), "low", "special",
   "other"]);
 
@@ -88,14 +89,24 @@ function buildModel(kinds) {
   model.sections = of("section").map((record) => ({ ...record, begin: Number(big(record.start)) }));
   model.mappings = of("mapping").map((record) => span(big(record.start), big(record.end), { record }));
   model.layout = of("layout").map((record) => span(big(record.start), big(record.end), { record }));
+  // What lay where a region has another class by now was there once: its memory has been given back.
+  const stillThere = (start, was) => {
+    const region = model.regions.find((one) => one.first <= start && start < one.last);
+    return was === undefined || (region ? region.record.class : "none") === was;
+  };
+  const table = (address, bytes, was, text, after = "") => {
+    const [start, stays] = [big(address), stillThere(big(address), was)];
+    return span(start, start + big(bytes), { layer: stays ? "holds" : "held",
+      text: text + (stays ? "" : ", given back") + after });
+  };
   model.tables = [
-    ...of("acpi-table").map((record) => span(big(record.address), big(record.address) + big(record.length),
-      { layer: record.copy ? "held" : "holds", text: `ACPI table ${record.signature}, ${record.length} bytes, ` +
-        record.state + (record.copy ? `; its copy is at ${record.copy}` : "") })),
-    ...of("acpi-table").filter((record) => record.copy).map((record) => span(big(record.copy),
-      big(record.copy) + big(record.length), { text: `Strata's copy of the ACPI table ${record.signature}` })),
-    ...of("acpi-data").map((record) => span(big(record.address), big(record.address) + big(record.bytes),
-      { text: `${record.name}, ${size(Number(big(record.bytes)))}` })),
+    ...of("acpi-table").map((record) => table(record.address, record.length, record.class,
+      `ACPI table ${record.signature}, ${record.length} bytes, ${record.state}`,
+      record.copy ? `; its copy is at ${record.copy}` : "")),
+    ...of("acpi-table").filter((record) => record.copy).map((record) => table(record.copy, record.length, undefined,
+      `Strata's copy of the ACPI table ${record.signature}`)),
+    ...of("acpi-data").map((record) => table(record.address, record.bytes, record.class,
+      `${record.name}, ${size(Number(big(record.bytes)))}`)),
   ];
   model.ledger = of("ledger").map((record) => ({ account: record.account, bytes: Number(BigInt.asIntN(64,
     big(record.bytes))) }));

@@ -128,7 +128,7 @@ function explain(model, address) {
   explainSection(model, physical, say);
   explainFrame(model, physical, say);
   for (const item of model.tables.filter((one) => holds(one, physical))) {
-    say(item.layer ?? "holds", item.text);
+    say(item.layer, item.text);
   }
   if (address === physical) {
     explainMappings(model, physical, say);
