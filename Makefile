@@ -6,7 +6,7 @@
 # `make deps run` and `make -j2 deps test` work in one go: what is missing is installed here, while make still reads,
 # so that nothing below looks for a tool that is not there yet.
 ifneq ($(filter deps,$(MAKECMDGOALS)),)
-ifneq ($(shell .ci/deps 1>&2 || echo failed),)
+ifneq ($(shell .ci/deps $(filter-out deps,$(MAKECMDGOALS)) 1>&2 || echo failed),)
 $(error cannot go on without the packages above)
 endif
 endif

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The example of docs/your-kernel.md: mm/ in another kernel, with another loader.
 #   $(BUILD)/docs/example.bin   what a multiboot loader starts
+#   $(BUILD)/docs/example.iso   a disc that a BIOS boots: GRUB, which loads it
 EXAMPLE := docs/example
 EXAMPLE_OBJECTS := $(patsubst %.c,$(BUILD)/docs/%.o,$(sort $(wildcard $(EXAMPLE)/*.c)) $(MM_PURE)) \
   $(BUILD)/docs/$(EXAMPLE)/entry.S.o
@@ -24,6 +25,14 @@ $(BUILD)/docs/example.elf: $(EXAMPLE_OBJECTS) $(EXAMPLE)/example.lds
 	$(Q)$(LD_ELF) -static -z noexecstack --build-id=none -T $(EXAMPLE)/example.lds -o $@ $(EXAMPLE_OBJECTS)
 
 $(BUILD)/docs/example.bin: $(BUILD)/docs/example.elf
-	$(Q)llvm-objcopy -O binary $< $@
+	$(Q)llvm-objcopy -O binary $< $@.new && mv $@.new $@
 
-test: $(BUILD)/docs/example.bin
+# grub-mkrescue, where no other firmware's GRUB is installed beside the BIOS's, makes a disc for a BIOS alone.
+$(BUILD)/docs/example.iso: $(BUILD)/docs/example.bin $(EXAMPLE)/grub.cfg
+	$(call say,GRUB,$@)
+	$(Q)rm -rf $(BUILD)/docs/disc && mkdir -p $(BUILD)/docs/disc/boot/grub
+	$(Q)cp $< $(BUILD)/docs/disc/boot && cp $(EXAMPLE)/grub.cfg $(BUILD)/docs/disc/boot/grub
+	$(Q)grub-mkrescue -o $@.new $(BUILD)/docs/disc 2>$(BUILD)/docs/grub.log || { cat $(BUILD)/docs/grub.log >&2; exit 1; }
+	$(Q)mv $@.new $@
+
+test: $(BUILD)/docs/example.bin $(BUILD)/docs/example.iso

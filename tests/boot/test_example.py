@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The kernel of docs/example, which uses mm/ and nothing else of Strata, started by QEMU's multiboot loader."""
+"""The kernel of docs/example, which uses mm/ and nothing else of Strata, started by QEMU's loader and by GRUB."""
 
 import re
 import subprocess
@@ -10,16 +10,21 @@ from harness import BUILD
 from machine import QEMU
 
 
-def start(memory, *more):
+KERNEL = ("-kernel", BUILD / "docs/example.bin")
+DISC = ("-cdrom", BUILD / "docs/example.iso")
+
+
+def start(memory, loader=KERNEL):
     return subprocess.run([QEMU, "-nodefaults", "-no-reboot", "-accel", "tcg", "-m", memory, "-display", "none",
                            "-serial", "stdio", "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
-                           "-kernel", BUILD / "docs/example.bin", *more], capture_output=True, text=True, timeout=240,
-                          check=False, stdin=subprocess.DEVNULL)
+                           *loader], capture_output=True, text=True, timeout=240, check=False,
+                          stdin=subprocess.DEVNULL)
 
 
 @pytest.mark.parametrize("memory, regions", [("64M", 1), ("256M", 1), ("3G", 1), ("6G", 1)])
-def test_another_kernel_with_another_loader(memory, regions):
-    result = start(memory)
+@pytest.mark.parametrize("loader", [KERNEL, DISC], ids=["qemu", "grub"])
+def test_another_kernel_with_another_loader(loader, memory, regions):
+    result = start(memory, loader)
     assert result.returncode == 33, result.stdout
     lines = result.stdout.splitlines()
     assert lines[0] == "A small kernel with Strata's mm"

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """`strata-map --html` and `--svg`: what is in the files; and the page as a person uses it, in a headless Chromium (the
-Debian package chromium-headless-shell; without one these tests are skipped)."""
+Debian package chromium-headless-shell, which `make deps` installs; without one these tests are skipped)."""
 
 import json
 import os
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOL = Path(os.environ.get("STRATA_BUILD", ROOT / "build")) / "host/strata-map"
 MAPS = ROOT / "tests/maps"
 CHROMIUM = browser.find()
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install chromium-headless-shell")
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install chromium-headless-shell (`make deps`)")
 
 # A boot's records, shortened: what no map tells is in them.
 DUMP = """\
