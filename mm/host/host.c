@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 
 uint8_t *host_ram;
-uint64_t host_ram_begin;
+uint64_t host_ram_begin, host_direct_map;
 _Thread_local unsigned host_cpu;
 #ifdef STRATA_DEBUG
 _Thread_local unsigned long host_interrupts_off;
@@ -44,6 +44,7 @@ void host_memory(paddr_t begin, uint64_t bytes) {
     munmap(memory + before + bytes, GIB - before);
     host_ram = memory + before;
     host_ram_begin = begin.value;
+    host_direct_map = (uint64_t)host_ram - begin.value;
     host_ram_bytes = bytes;
 }
 

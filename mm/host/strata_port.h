@@ -7,19 +7,25 @@
 
 #define PORT_CPU_MAX 16
 
-// Where physical address `host_ram_begin` lies in this process. Set by host_ram().
+// The library is part of the program that uses it: what the quick ways read is addressed directly.
+#pragma GCC visibility push(hidden)
+
+// Where physical address `host_ram_begin` lies in this process, and what is added to a physical
+// address. Set by host_memory().
 extern uint8_t *host_ram;
-extern uint64_t host_ram_begin;
+extern uint64_t host_ram_begin, host_direct_map;
 
 // The number of the CPU that this thread plays; host_cpu_set() sets it, 0 until then.
 extern _Thread_local unsigned host_cpu;
+
+#pragma GCC visibility pop
 
 static inline unsigned port_cpu(void) {
     return host_cpu;
 }
 
 static inline void *port_direct_map(paddr_t address) {
-    return host_ram + (address.value - host_ram_begin);
+    return (void *)(host_direct_map + address.value);
 }
 
 // The program's first byte, from the linker.
