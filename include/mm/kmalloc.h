@@ -14,7 +14,7 @@
 
 #define KMALLOC_CLASSES   48
 #define KMALLOC_CLASS_MAX OBJECT_SIZE_MAX
-#define KMALLOC_SMALL     1024 // sizes up to here find their class in a table
+#define KMALLOC_SMALL     1024 // up to here the classes' table goes by 8 bytes, then by 256
 
 // What a request for 0 bytes gets: may be freed, and not used.
 #define KMALLOC_NOTHING ((void *)16)
@@ -22,8 +22,8 @@
 struct kmalloc {
     struct object_heap heap;
     // By size in units of 8 bytes, rounded up; 0 bytes: the last one, which is no class and never
-    // has anything.
-    uint8_t class_of[KMALLOC_SMALL / 8 + 1];
+    // has anything. Beyond KMALLOC_SMALL in units of 256.
+    uint8_t class_of[KMALLOC_SMALL / 8 + 1], class_beyond[KMALLOC_CLASS_MAX / 256 + 1];
     struct object_cache classes[KMALLOC_CLASSES + 1];
 };
 

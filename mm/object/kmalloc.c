@@ -33,6 +33,9 @@ bool kmalloc_init(struct kmalloc *kmalloc, struct page_allocator *pages,
         kmalloc->class_of[i] =
             i == 0 ? KMALLOC_CLASSES : (uint8_t)kmalloc_class_for(UINT64_C(8) * i);
     }
+    for (unsigned i = KMALLOC_SMALL / 256; i <= KMALLOC_CLASS_MAX / 256; i++) {
+        kmalloc->class_beyond[i] = (uint8_t)kmalloc_class_for(UINT64_C(256) * i);
+    }
     for (unsigned class = KMALLOC_CLASSES; class -- > 0;) {
         char name[OBJECT_NAME_MAX];
         name_class(name, size_of_class(class));

@@ -41,7 +41,7 @@ void *kmalloc_alloc_plain(struct kmalloc *kmalloc, size_t size) {
     if (__builtin_expect(class <= KMALLOC_SMALL / 8, true)) {
         class = kmalloc->class_of[class];
     } else if (size <= KMALLOC_CLASS_MAX) {
-        class = kmalloc_class_for(size);
+        class = kmalloc->class_beyond[(size + 255) / 256];
     } else {
         return kmalloc_alloc_slow(kmalloc, size, 0, OBJECT_CALLER);
     }
