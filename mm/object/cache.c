@@ -130,7 +130,7 @@ void *object_alloc_flags(struct object_cache *cache, unsigned flags) {
 void object_return(struct slab *slab, void *object, uint8_t *handed) {
     struct object_cpu *part = part_here(slab->cache, 0);
     if (object_gate_enter_any(part)) {
-        object_put(part, object, handed);
+        object_put(part, slab, object, handed);
         object_gate_leave_any(part);
     } else {
         object_put_around(slab->cache, object, handed);

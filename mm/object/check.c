@@ -5,9 +5,9 @@
 // While it walks, an object of a magazine is marked in its byte, so that a second one is seen.
 #define SEEN 0x80
 
-// K1, K2 within a slab; *handed counts what is handed out.
+// K1, K2 within a slab; *handed counts what is handed out or returned.
 static const char *check_slab(const struct slab *slab, uint64_t *handed) {
-    uint32_t stock = 0;
+    uint32_t stock = 0, returned = 0;
     for (unsigned i = 0; i < slab->words * 64u; i++) {
         bool lies = (slab->free[i / 64] >> (i % 64) & 1) != 0;
         stock += lies;
@@ -17,10 +17,15 @@ static const char *check_slab(const struct slab *slab, uint64_t *handed) {
             }
             continue;
         }
-        *handed += slab->handed[i] != IN_STOCK;
-        if (lies && slab->handed[i] != IN_STOCK) {
+        bool given = slab->handed[i] == RETURNED;
+        returned += given && !lies;
+        *handed += given ? !lies : slab->handed[i] != IN_STOCK;
+        if (lies && !given && slab->handed[i] != IN_STOCK) {
             return "an object is handed out and in its slab";
         }
+    }
+    if (returned + slab->claimed != slab_returned(slab)) {
+        return "a slab's count of returned objects disagrees with their bytes";
     }
     if (stock != slab->stock) {
         return "a slab's count of objects in stock disagrees with its bits";
@@ -38,30 +43,41 @@ static bool is_known(const struct object_heap *heap, const struct slab *slab) {
     return true;
 }
 
-// K2, for the magazines. Marks their objects.
-static const char *check_magazine(const struct object_cpu *part, struct magazine *magazine) {
-    if (magazine->count > part->capacity) {
-        return "a magazine has more objects than fit into it";
+// K2, for an object of a magazine, whose slab is found again. Marks it.
+static const char *check_in_magazine(const struct object_cpu *part, uint64_t at) {
+    const struct magazine *magazine = &part->magazine;
+    const struct slab *slab = object_find(part->cache->heap, magazine->objects[at]);
+    uint64_t index;
+    if (slab->cache != part->cache || !slab_index(slab, magazine->objects[at], &index) ||
+        magazine->handed[at] != slab->handed + index) {
+        return "a magazine has what is no object of its cache";
     }
-    for (uint64_t i = 0; i < magazine->count; i++) {
-        const struct slab *slab = object_find(part->cache->heap, magazine->objects[i]);
-        uint64_t index;
-        if (slab->cache != part->cache || !slab_index(slab, magazine->objects[i], &index) ||
-            magazine->handed[i] != slab->handed + index) {
-            return "a magazine has what is no object of its cache";
-        }
-        if (*magazine->handed[i] != IN_STOCK || (slab->free[index / 64] >> index % 64 & 1) != 0) {
-            return "an object of a magazine is elsewhere as well";
-        }
-        *magazine->handed[i] |= SEEN;
+    if (*magazine->handed[at] != IN_STOCK || (slab->free[index / 64] >> index % 64 & 1) != 0) {
+        return "an object of a magazine is elsewhere as well";
     }
+    *magazine->handed[at] |= SEEN;
     return NULL;
 }
 
-static void unmark(const struct object_cpu *part) {
-    for (uint64_t i = 0; i < part->magazine.count && i < MAGAZINE_MAX; i++) {
+static void unmark(const struct object_cpu *part, uint64_t count) {
+    for (uint64_t i = 0; i < count; i++) {
         *part->magazine.handed[i] &= (uint8_t)~SEEN;
     }
+}
+
+// Marks the objects of a magazine; none when something is broken.
+static const char *check_magazine(const struct object_cpu *part) {
+    if (part->magazine.count > part->capacity) {
+        return "a magazine has more objects than fit into it";
+    }
+    for (uint64_t i = 0; i < part->magazine.count; i++) {
+        const char *broken = check_in_magazine(part, i);
+        if (broken != NULL) {
+            unmark(part, i);
+            return broken;
+        }
+    }
+    return NULL;
 }
 
 static struct object_cpu *part_of(const struct object_cache *cache, unsigned cpu) {
@@ -71,16 +87,17 @@ static struct object_cpu *part_of(const struct object_cache *cache, unsigned cpu
 static const char *check_magazines(const struct object_cache *cache, uint64_t *objects) {
     const char *broken = NULL;
     unsigned cpu = 0;
-    for (; cpu < PORT_CPU_MAX && broken == NULL; cpu++) {
-        struct object_cpu *part = part_of(cache, cpu);
-        if (part != NULL) {
-            broken = check_magazine(part, &part->magazine);
-            *objects += part->magazine.count;
+    for (; cpu < PORT_CPU_MAX; cpu++) {
+        const struct object_cpu *part = part_of(cache, cpu);
+        broken = part == NULL ? NULL : check_magazine(part);
+        if (broken != NULL) {
+            break;
         }
+        *objects += part == NULL ? 0 : part->magazine.count;
     }
-    for (unsigned i = 0; broken == NULL && i < cpu; i++) {
-        if (part_of(cache, i) != NULL) {
-            unmark(part_of(cache, i));
+    while (cpu-- != 0) {
+        if (part_of(cache, cpu) != NULL) {
+            unmark(part_of(cache, cpu), part_of(cache, cpu)->magazine.count);
         }
     }
     return broken;
@@ -139,7 +156,7 @@ static const char *check_cache(struct object_cache *cache, uint64_t *frames) {
         objects += slab->count;
         accounted += slab->stock;
         slabs++;
-        empty += slab->stock == slab->count;
+        empty += slab_is_empty(slab);
         with_room += slab->stock != 0;
         bytes += PAGE_SIZE << slab->order;
     }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A CPU's part of a cache: refilling and flushing its magazines, and the slabs behind them.
 //
+// A magazine that is full is flushed only for an object of another CPU's slab; one's own goes
+// straight back to its slab (returns.c), so that a CPU that frees much does not move it twice.
+//
 // The slabs of a cache are under its lock. Each has a home, the part that made it: refilled from
 // its own slabs first, a CPU does not meet others in the bytes and the objects of a slab. A slab
 // with nothing in stock is in no heap; whose last object comes back is empty, and goes back to the
@@ -14,6 +17,9 @@
 
 // Empty slabs that a cache keeps.
 #define RESERVE_SLABS 1
+
+// Slabs that are harvested before a refill, at most.
+#define HARVEST_SLABS 16
 
 // A magazine holds this many bytes at most, but always a few objects.
 #define MAGAZINE_BYTES (32 * KIB)
@@ -52,6 +58,7 @@ static inline void load(struct magazine *magazine, uint64_t at, struct slab *sla
                         uint32_t size) {
     magazine->objects[at] = slab->base + index * size;
     magazine->handed[at] = slab->handed + index;
+    handed_write(slab->handed + index, IN_STOCK);
 }
 
 // Moves up to `most` objects of one word into a magazine. Of a fresh word in random order.
@@ -82,7 +89,7 @@ static void load_word(struct object_cpu *part, struct slab *slab, unsigned word,
 static void load_slab(struct object_cpu *part, struct slab *slab, uint64_t most,
                       struct magazine *magazine) {
     unsigned word = slab->cursor;
-    slab->cache->empty_slabs -= slab->stock == slab->count;
+    slab->cache->empty_slabs -= slab_is_empty(slab);
     uint64_t end = magazine->count + most;
     while (magazine->count < end && slab->stock != 0) {
         if (slab->free[word] != 0) {
@@ -108,8 +115,9 @@ static void load_part(struct object_cpu *part, struct object_cpu *home, uint64_t
 static bool load_others(struct object_cpu *part, uint64_t most, struct magazine *magazine) {
     struct object_cache *cache = part->cache;
     unsigned long irq = lock_acquire(&cache->lock);
+    object_claim_returned(cache);
     for (unsigned i = 0; i < PORT_CPU_MAX; i++) {
-        load_part(part, cache->cpus[i], most, magazine);
+        load_part(part, __atomic_load_n(&cache->cpus[i], __ATOMIC_ACQUIRE), most, magazine);
     }
     lock_release(&cache->lock, irq);
     return magazine->count != 0;
@@ -161,8 +169,11 @@ static bool refill(struct object_cpu *part, uint64_t most, struct magazine *maga
 
 void *object_take(struct object_cpu *part, unsigned flags) {
     struct magazine *magazine = &part->magazine;
-    if (magazine->count == 0 && !refill(part, part->capacity, magazine, flags)) {
-        return NULL;
+    if (magazine->count == 0) {
+        object_harvest(part, HARVEST_SLABS);
+        if (!refill(part, part->capacity, magazine, flags)) {
+            return NULL;
+        }
     }
     return object_pop(magazine);
 }
@@ -185,22 +196,22 @@ static uint64_t unload(struct slab *slab, const struct magazine *magazine, uint6
     do {
         uint64_t index = (uint64_t)(magazine->handed[at] - slab->handed);
         uint64_t bit = UINT64_C(1) << (index & 63), free = slab->free[index / 64];
-        if (__builtin_expect((free & bit) != 0, false)) {
+        if (__builtin_expect((free & bit) != 0 || handed_read(magazine->handed[at]) != IN_STOCK,
+                             false)) {
             object_misuse(slab->cache->heap, slab->cache, magazine->objects[at]); // both at once
         }
         slab->free[index / 64] = free | bit;
         at++;
     } while (at < end && (uint64_t)magazine->objects[at] - block < bytes);
-    if (slab->stock == 0) {
-        slab_heap_insert(&slab->home->heap, slab);
-    }
-    slab->stock += (uint16_t)(at - from);
     return at - from;
 }
 
-// What becomes of a slab into which something came back; true when it has to be released.
-static bool is_left_over(struct slab *slab) {
-    if (slab->stock != slab->count || slab->cache->empty_slabs++ < RESERVE_SLABS) {
+bool slab_stock_up(struct slab *slab, uint64_t objects) {
+    if (slab->stock == 0 && objects != 0) {
+        slab_heap_insert(&slab->home->heap, slab);
+    }
+    slab->stock += (uint16_t)objects;
+    if (!slab_is_empty(slab) || slab->cache->empty_slabs++ < RESERVE_SLABS) {
         return false;
     }
     delist(slab);
@@ -221,8 +232,9 @@ static void flush(struct object_cache *cache, struct magazine *magazine, uint64_
     unsigned long irq = lock_acquire(&cache->lock);
     for (uint64_t at = 0; at < count;) {
         struct slab *slab = directory_find(&cache->directory, magazine->objects[at]);
-        at += unload(slab, magazine, at, count);
-        if (is_left_over(slab)) {
+        uint64_t objects = unload(slab, magazine, at, count);
+        at += objects;
+        if (slab_stock_up(slab, objects)) {
             slab->next = released;
             released = slab;
         }
@@ -235,10 +247,15 @@ static void flush(struct object_cache *cache, struct magazine *magazine, uint64_
     release_all(released);
 }
 
-void object_put(struct object_cpu *part, void *object, uint8_t *handed) {
-    if (part->magazine.count == part->capacity) {
-        flush(part->cache, &part->magazine, part->capacity / 2);
+void object_put(struct object_cpu *part, struct slab *slab, void *object, uint8_t *handed) {
+    if (object_push(part, object, handed)) {
+        return;
     }
+    if (slab->home == part) {
+        object_return_home(slab, handed);
+        return;
+    }
+    flush(part->cache, &part->magazine, part->capacity / 2);
     object_push(part, object, handed);
 }
 
@@ -251,12 +268,13 @@ void object_put_around(struct object_cache *cache, void *object, uint8_t *handed
 
 void object_part_empty(struct object_cpu *part) {
     flush(part->cache, &part->magazine, part->magazine.count);
+    object_harvest(part, UINT64_MAX);
 }
 
 // An empty slab of a cache. The lock is held.
 static struct slab *find_empty(const struct object_cache *cache) {
     struct slab *slab = cache->slabs;
-    while (slab != NULL && slab->stock != slab->count) {
+    while (slab != NULL && !slab_is_empty(slab)) {
         slab = slab->list_next;
     }
     return slab;

@@ -7,14 +7,16 @@
 //
 //                   refill: up to 64, under the cache's lock
 //   in the slab  ──────────────────────────────────────────────>  in the CPU's magazine
-//                <──────────────────────────────────────────────      │           ^
-//                   flush: the oldest half of it, likewise       object_alloc  object_free
-//                                                                      v           │
-//                                                                       handed out
+//     ^     ^    <──────────────────────────────────────────────      │           ^
+//     │     │       flush: the oldest half of it, likewise       object_alloc  object_free
+//     │     │                                                          v           │
+//     │     └── object_free, when the magazine is full: others' ───── handed out
+//     │                                                                     │
+//     └──── harvest ──── returned  <──── likewise: one of the CPU's own ────┘
 //
 // Invariants (tests/unit/test_object.c has an oracle; object_check walks the others):
 //   K1  an object's byte is HANDED_OUT exactly while it is handed out         oracle_agrees
-//   K2  an object is in its slab, in one magazine, or handed out              oracle_agrees
+//   K2  an object is in its slab, returned, in one magazine, or handed out    oracle_agrees
 //   K3  a slab is in its home's heap exactly when an object is in it          oracle_agrees
 //   K4  the directory knows every frame of every slab, and no other           oracle_agrees
 //   K5  nothing is written into a free object                  free_memory_is_not_touched
@@ -26,14 +28,17 @@
 #define SLAB_WORDS   8
 #define SLAB_OBJECTS UINT64_C(512)
 
-// What the byte of an object says. IN_STOCK: free, in its slab or in a magazine.
+// What the byte of an object says. IN_STOCK: free, in its slab or in a magazine. RETURNED: free, in
+// its slab, whose bit for it is set by the harvest only, and not in a magazine.
 #define IN_STOCK    0
 #define HANDED_OUT  1
 #define QUARANTINED 2 // free, and kept (debug.c)
+#define RETURNED    4
 
 enum slab_kind { SLAB_NONE, SLAB_SMALL, SLAB_LARGE };
 
-// Fields up to `kind` do not change while the slab lives; the others are the cache's lock's.
+// Fields up to `kind` do not change while the slab lives. Those of what was returned are the home's,
+// who holds its gate. The others are the cache's lock's.
 struct slab {
     _Alignas(64) uint64_t origin; // of the numbers of bytes (slab_byte)
     uint64_t reciprocal;          // 2^64 / size, rounded up; 0 for what has no objects
@@ -45,14 +50,24 @@ struct slab {
     uint8_t words, order;
     uint8_t kind;                        // enum slab_kind
     uint8_t cursor;                      // the word that was taken from last
-    uint16_t stock;                      // objects in the slab
+    uint16_t stock;                      // objects in the slab that have a bit
+    uint16_t claimed;                    // of the returned ones, those that have got a bit already
+    uint32_t room;                       // may be returned before somebody has to look (returns.c);
+    uint16_t returned_and_room;          // that and what was returned
     struct slab *child, *next, *before;  // in the heap (heap.c)
     struct slab *list_next, **list_link; // all slabs of the cache, or all large objects
-    uint64_t pages;                      // of a large object
-    uint64_t wanted;                     // its bytes, as asked for
-    struct object_trace *traces;         // one for each object (debug.c), or NULL
-    uint64_t free[SLAB_WORDS];           // bits: objects in the slab
-    uint8_t handed[];                    // a byte for each object, and one that stays 0 behind them
+    union {
+        struct {
+            struct slab *returned_next, **returned_link; // slabs of the home with returned objects
+        };
+        struct {
+            uint64_t pages;  // of a large object
+            uint64_t wanted; // its bytes, as asked for
+        };
+    };
+    struct object_trace *traces; // one for each object (debug.c), or NULL
+    uint64_t free[SLAB_WORDS];   // bits: objects in the slab
+    uint8_t handed[];            // a byte for each object, and one that stays 0 behind them
 };
 
 #define MAGAZINE_MAX 64
@@ -76,9 +91,10 @@ struct object_cpu {
     uint64_t capacity; // of a magazine
     struct object_cache *cache;
     uint32_t open;
-    struct slab *heap; // slabs with room, the highest address at the root: the cache's lock's
-    uint32_t created;  // slabs, up to 2: the same
-    uint64_t random;   // the same
+    struct slab *heap;     // slabs with room, the highest address at the root: the cache's lock's
+    struct slab *returned; // slabs with returned objects, the latest first: the gate's
+    uint32_t created;      // slabs, up to 2: the same
+    uint64_t random;       // the same
     struct magazine magazine;
     uint8_t order[64]; // a random permutation
 };
@@ -105,6 +121,11 @@ static inline uint8_t handed_read(const uint8_t *handed) {
 // The checker does not see that the builtin writes: NOLINTNEXTLINE(readability-non-const-parameter)
 static inline void handed_write(uint8_t *handed, uint8_t value) {
     __atomic_store_n(&handed[0], value, __ATOMIC_RELAXED);
+}
+
+// Whoever claims the object sees all that was done with it before (returns.c).
+static inline void handed_return(uint8_t *handed) {
+    __atomic_store_n(&handed[0], RETURNED, __ATOMIC_RELEASE);
 }
 
 // The gate as the quick ways use it: `open` is this CPU's number, with OBJECT_NAMED. Only that CPU
@@ -210,6 +231,28 @@ static inline __attribute__((always_inline)) bool object_push(struct object_cpu 
     return true;
 }
 
+// Puts an object straight back into its slab, which is this CPU's own; false when somebody has to
+// look at the slab. The gate is held.
+static inline __attribute__((always_inline)) bool object_return_quick(struct slab *slab,
+                                                                      uint8_t *handed) {
+    uint32_t room;
+    if (__builtin_expect(__builtin_sub_overflow(slab->room, 1u, &room), false)) {
+        return false;
+    }
+    slab->room = room;
+    handed_return(handed);
+    return true;
+}
+
+// All that it has is in it. What was claimed stands in its home's list: such a slab has to stay.
+static inline bool slab_is_empty(const struct slab *slab) {
+    return slab->stock == slab->count && slab->claimed == 0;
+}
+
+static inline uint32_t slab_returned(const struct slab *slab) {
+    return slab->returned_and_room - slab->room;
+}
+
 // records.c: the directory and the descriptors.
 // Cleared; NULL without memory.
 void *record_alloc(struct object_heap *heap, size_t bytes, unsigned flags);
@@ -240,7 +283,7 @@ struct object_cpu *object_part_create(struct object_cache *cache, unsigned flags
 // Takes an object, in whatever way; NULL without memory. The gate is held.
 void *object_take(struct object_cpu *part, unsigned flags);
 // Puts an object that is HANDED_OUT back. The gate is held.
-void object_put(struct object_cpu *part, void *object, uint8_t *handed);
+void object_put(struct object_cpu *part, struct slab *slab, void *object, uint8_t *handed);
 // The same without a gate, straight from and into the slabs.
 void *object_take_around(struct object_cpu *part, unsigned flags);
 void object_put_around(struct object_cache *cache, void *object, uint8_t *handed);
@@ -248,6 +291,16 @@ void object_put_around(struct object_cache *cache, void *object, uint8_t *handed
 void object_part_empty(struct object_cpu *part);
 // Gives the empty slabs of a cache back. Returns how many pages.
 uint64_t object_release_empty(struct object_cache *cache);
+// Counts objects that came back into a slab. True when it is empty and has to be released; then no
+// list knows it any more. The lock is held.
+bool slab_stock_up(struct slab *slab, uint64_t objects);
+
+// returns.c: objects that go straight back to their slab. The gate of the slab's home is held.
+void object_return_home(struct slab *slab, uint8_t *handed);
+// Puts what was returned into its slabs: of as many slabs as wanted, the latest first.
+void object_harvest(struct object_cpu *part, uint64_t slabs);
+// The same for all slabs of a cache, which nobody's gate is needed for; the lock is.
+void object_claim_returned(struct object_cache *cache);
 
 // cache.c: what the quick ways cannot do. The caller is the public function's.
 void *object_alloc_slow(struct object_cache *cache, unsigned flags, size_t size,

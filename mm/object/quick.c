@@ -18,15 +18,25 @@ void *object_alloc_plain(struct object_cache *cache) {
     return object_alloc_slow(cache, 0, cache->wanted, OBJECT_CALLER);
 }
 
+// Puts an object into the magazine or, if it is this CPU's, back into its slab. False when that
+// takes more, or it is not handed out. The gate is held.
+static inline __attribute__((always_inline)) bool
+put_quickly(struct object_cpu *part, struct slab *slab, void *object, uint8_t *handed) {
+    if (__builtin_expect(*handed != HANDED_OUT, false)) {
+        return false;
+    }
+    return object_push(part, object, handed) ||
+           (slab->home == part && object_return_quick(slab, handed));
+}
+
 void object_free(struct object_cache *cache, void *object) {
-    const struct slab *slab = directory_find(&cache->directory, object);
+    struct slab *slab = directory_find(&cache->directory, object);
     struct object_cpu *part = cache->cpus[port_cpu()];
     uint32_t open = port_cpu() | OBJECT_NAMED;
     uint8_t *handed;
     if (__builtin_expect(slab_byte(slab, object, &handed) && slab->cache == cache, true) &&
         object_gate_enter(part, open)) {
-        bool done =
-            __builtin_expect(*handed == HANDED_OUT, true) && object_push(part, object, handed);
+        bool done = put_quickly(part, slab, object, handed);
         object_gate_leave(part, open);
         if (__builtin_expect(done, true)) {
             return;
@@ -57,14 +67,13 @@ void *kmalloc_alloc_plain(struct kmalloc *kmalloc, size_t size) {
 }
 
 void kmalloc_free(struct kmalloc *kmalloc, void *memory) {
-    const struct slab *slab = directory_find(&kmalloc->heap.directory, memory);
+    struct slab *slab = directory_find(&kmalloc->heap.directory, memory);
     uint32_t cpu = port_cpu();
     uint8_t *handed;
     if (__builtin_expect(slab_byte(slab, memory, &handed), true)) {
         struct object_cpu *part = slab->cache->cpus[cpu];
         if (object_gate_enter(part, cpu)) {
-            bool done =
-                __builtin_expect(*handed == HANDED_OUT, true) && object_push(part, memory, handed);
+            bool done = put_quickly(part, slab, memory, handed);
             object_gate_leave(part, cpu);
             if (__builtin_expect(done, true)) {
                 return;

@@ -297,6 +297,32 @@ static void two_frees_at_once_are_caught_at_the_flush(void **state) {
     world_destroy(&world);
 }
 
+// The same, when the object has gone straight back to its slab.
+static void two_frees_at_once_are_caught_at_the_harvest(void **state) {
+    (void)state;
+    static void *memory[200];
+    open_with(false);
+    for (unsigned i = 0; i < 200; i++) {
+        memory[i] = kmalloc_alloc(&kmalloc, 64, 0);
+    }
+    for (unsigned i = 0; i < 100; i++) {
+        kmalloc_free(&kmalloc, memory[i]);
+    }
+    object = memory[99];
+    struct slab *slab = object_find(&kmalloc.heap, object);
+    uint64_t index;
+    assert_true(slab_index(slab, object, &index));
+    assert_int_equal(slab->handed[index], RETURNED);
+    assert_true(PANICS(kmalloc_free(&kmalloc, object)) && says("double free", object));
+    slab->handed[index] = HANDED_OUT;
+    kmalloc_free(&kmalloc, object);
+    assert_non_null(object_check(&kmalloc.heap));
+    assert_true(PANICS(object_heap_shrink(&kmalloc.heap)));
+    assert_non_null(strstr(host_panic_message, "double free: two CPUs have freed"));
+    lock_innermost[0] = NULL;
+    world_destroy(&world);
+}
+
 // What was written to after it was freed is noticed when it leaves the quarantine.
 static void quarantine_is_looked_at(void **state) {
     (void)state;
@@ -384,6 +410,7 @@ int main(void) {
         cmocka_unit_test(what_is_promised_is_caught_always),
         cmocka_unit_test(foreign_addresses_are_caught),
         cmocka_unit_test(two_frees_at_once_are_caught_at_the_flush),
+        cmocka_unit_test(two_frees_at_once_are_caught_at_the_harvest),
         cmocka_unit_test(quarantine_is_looked_at),
         cmocka_unit_test(leaks_are_listed_by_call_site),
         cmocka_unit_test(the_option_changes_nothing_else),

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Threads as CPUs on one kmalloc: built with ThreadSanitizer too. Each allocates and frees at
-// random, hands objects to the others to free, shrinks now and then; one looks at the statistics
-// meanwhile. What was written is found again; when they have stopped every invariant holds.
+// random, hands objects to the others to free, shrinks now and then, and now and then frees all it
+// has; every other request for pages fails, so that they take what lies in the others' slabs. One
+// looks at the statistics meanwhile. What was written is found again; when they have stopped every
+// invariant holds.
 //   STRATA_STEPS=n: how many operations each thread does.
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,13 +15,14 @@
 #include "world.h"
 #include <host/host.h>
 #include <mm/kmalloc.h>
+#include <mm/watch.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #define WORKERS  3
-#define LIVE_MAX 256
+#define LIVE_MAX 400
 #define POST_MAX 128
 
 struct object {
@@ -66,13 +69,18 @@ static void give_back(struct object object) {
     kmalloc_free(&kmalloc, object.memory);
 }
 
-static struct object take(uint64_t *seed) {
-    size_t size = world_random(seed) % 64 == 0 ? 1 + world_random(seed) % 100000
-                                               : 1 + world_random(seed) % 600;
-    struct object object = {kmalloc_alloc(&kmalloc, size, 0), size};
-    assert_non_null(object.memory);
-    object.memory[0] = object.memory[size - 1] = (uint8_t)size;
-    return object;
+// Two in three are of one class, of which a magazine is soon full.
+static bool take(uint64_t *seed, struct object *object) {
+    uint64_t kind = world_random(seed) % 64;
+    size_t size = kind == 0   ? 1 + world_random(seed) % 100000
+                  : kind < 20 ? 1 + world_random(seed) % 600
+                              : 97 + world_random(seed) % 16;
+    *object = (struct object){kmalloc_alloc(&kmalloc, size, 0), size};
+    if (object->memory == NULL) {
+        return false;
+    }
+    object->memory[0] = object->memory[size - 1] = (uint8_t)size;
+    return true;
 }
 
 static void *work(void *argument) {
@@ -83,8 +91,11 @@ static void *work(void *argument) {
     host_cpu_set(cpu);
     for (uint64_t step = 0; step < steps; step++) {
         uint64_t what = world_random(&seed) % 1000;
+        while (step % 5000 == 4999 && count != 0) {
+            give_back(live[--count]);
+        }
         if (what < 500 && count < LIVE_MAX) {
-            live[count++] = take(&seed);
+            count += take(&seed, &live[count]);
         } else if (what < 850 && count != 0) {
             size_t i = world_random(&seed) % count;
             struct object object = live[i];
@@ -127,6 +138,9 @@ static void threads_keep_every_invariant(void **state) {
     steps = more != NULL ? strtoull(more, NULL, 0) : steps;
     world_create(&world, &range, 1);
     assert_true(kmalloc_init(&kmalloc, &world.pages, NULL));
+    static struct page_watch watched;
+    assert_true(page_watch_start(&world.pages, &watched));
+    page_fail(&watched, PAGE_FAIL_EVERY, 2, 0);
     running = WORKERS;
     for (uintptr_t i = 0; i < WORKERS; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, work, (void *)i), 0);
@@ -135,6 +149,7 @@ static void threads_keep_every_invariant(void **state) {
     for (unsigned i = 0; i < WORKERS + 1; i++) {
         pthread_join(threads[i], NULL);
     }
+    page_watch_stop(&world.pages);
     struct object object;
     while (post_get(&object)) {
         give_back(object);

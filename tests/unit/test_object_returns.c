@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: MIT
+// Objects that go straight back to their slab (mm/object/returns.c), on one CPU and on two.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "world.h"
+#include <host/host.h>
+#include <mm/kmalloc.h>
+#include <mm/watch.h>
+#include <object/internal.h>
+
+static struct world world;
+static struct kmalloc kmalloc;
+
+// NULL, or prints what is broken.
+static const char *broken(void) {
+    const char *what = object_check(&kmalloc.heap);
+    if (what != NULL) {
+        print_error("%s\n", what);
+    }
+    return what;
+}
+
+static int setup(void **state) {
+    (void)state;
+    const struct world_range range = {MIB, GIB, EFI_CONVENTIONAL};
+    world_create(&world, &range, 1);
+    assert_true(kmalloc_init(&kmalloc, &world.pages, NULL));
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    assert_null(broken());
+    assert_null(page_check(&world.pages));
+    world_destroy(&world);
+    return 0;
+}
+
+// An object that this CPU allocated in bulk and freed is nowhere but in its slab. Slabs all of whose
+// objects came back are gone at once.
+static void bulk_goes_straight_back(void **state) {
+    (void)state;
+    enum { COUNT = 20000 };
+    static void *memory[COUNT];
+    struct object_cache *cache = &kmalloc.classes[7];
+    for (unsigned i = 0; i < COUNT; i++) {
+        memory[i] = kmalloc_alloc(&kmalloc, 64, 0);
+    }
+    uint64_t full = cache->bytes;
+    for (unsigned i = 0; i < COUNT; i += 2) {
+        kmalloc_free(&kmalloc, memory[i]);
+    }
+    assert_null(broken());
+    assert_non_null(cache->cpus[0]->returned);
+    assert_int_equal(cache->cpus[0]->magazine.count, 64);
+    assert_int_equal(cache->bytes, full);
+    for (unsigned i = 0; i < COUNT / 2; i++) { // from what came back
+        memory[i * 2] = kmalloc_alloc(&kmalloc, 64, 0);
+    }
+    assert_int_equal(cache->bytes, full);
+    for (unsigned i = 0; i < COUNT; i++) {
+        kmalloc_free(&kmalloc, memory[COUNT - 1 - i]);
+    }
+    assert_null(broken());
+    assert_in_range(cache->bytes, 0, 4 * 32 * KIB); // what the magazine's objects lie in, and one
+    object_heap_shrink(&kmalloc.heap);
+    assert_int_equal(cache->bytes, 0);
+}
+
+// What another CPU claims of a slab is counted as returned until the home has looked; so that slab
+// stays, even if it is empty.
+static void claimed_objects_are_counted_once(void **state) {
+    (void)state;
+    enum { COUNT = 2000 };
+    static void *memory[COUNT];
+    static struct page_watch watch;
+    struct object_cache *cache = &kmalloc.classes[7];
+    for (unsigned i = 0; i < COUNT; i++) {
+        memory[i] = kmalloc_alloc(&kmalloc, 64, 0);
+    }
+    for (unsigned i = 1; i < COUNT; i++) { // the first keeps its slab
+        kmalloc_free(&kmalloc, memory[i]);
+    }
+    object_heap_shrink(&kmalloc.heap);
+    for (unsigned i = 1; i < COUNT; i++) {
+        memory[i] = kmalloc_alloc(&kmalloc, 64, 0);
+    }
+    for (unsigned i = 0; i < COUNT; i += 2) {
+        kmalloc_free(&kmalloc, memory[i]);
+    }
+    host_cpu_set(1);
+    void *mine = kmalloc_alloc(&kmalloc, 64, 0);
+    assert_true(page_watch_start(&world.pages, &watch));
+    page_fail(&watch, PAGE_FAIL_EVERY, 1, 0);
+    unsigned got = 0;
+    while (got < COUNT / 2 && (memory[got * 2] = kmalloc_alloc(&kmalloc, 64, 0)) != NULL) {
+        got++;
+    }
+    page_watch_stop(&world.pages);
+    assert_in_range(got, COUNT / 2 - 64, COUNT / 2); // all but the other's magazine, and more
+    assert_null(broken());
+    for (unsigned i = 0; i < got; i++) {
+        kmalloc_free(&kmalloc, memory[i * 2]);
+    }
+    object_heap_shrink(&kmalloc.heap);
+    assert_null(broken());
+    host_cpu_set(0);
+    for (unsigned i = 1; i < COUNT; i += 2) {
+        kmalloc_free(&kmalloc, memory[i]);
+    }
+    assert_null(broken());
+    object_heap_shrink(&kmalloc.heap);
+    host_cpu_set(1);
+    kmalloc_free(&kmalloc, mine);
+    object_heap_shrink(&kmalloc.heap);
+    host_cpu_set(0);
+    assert_int_equal(cache->bytes, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(bulk_goes_straight_back),
+        TEST(claimed_objects_are_counted_once),
+    };
+    return cmocka_run_group_tests_name("object_returns", tests, NULL, NULL);
+}
