@@ -218,6 +218,14 @@ enum page_status page_alloc_contig(struct page_allocator *allocator, uint64_t co
 // Gives back what page_alloc_contig took, all of it, with the same count. Panics as page_free does.
 void page_free_contig(struct page_allocator *allocator, pfn_t first, uint64_t count);
 
+// Makes an allocation of page_alloc_contig longer or shorter where it is: its last frames go, or
+// those behind it are taken. False, with nothing changed, when one of these is not free (what CPUs
+// keep back is not), lies in another GiB, or a reserve keeps it; and always while a watch looks on,
+// whose recording has no word for it (watch.h). Panics as page_free does.
+// O(frames + orders).  Any context.
+bool page_resize_contig(struct page_allocator *allocator, pfn_t first, uint64_t count,
+                        uint64_t wanted);
+
 // Gives back the blocks that fill [first, first + count), each with the order that it was allocated
 // with: for callers that took several and know of them only where they lie. Panics as page_free
 // does, and when the last one reaches beyond the range.  O(blocks * orders).

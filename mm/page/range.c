@@ -181,15 +181,6 @@ static uint32_t obstacle_in(struct section *section, struct piece piece, enum ch
 }
 
 // Marks a range as allocated, in blocks as large as they can be.
-static void mark_allocated(struct section *section, struct piece piece, enum page_owner owner) {
-    for (uint32_t frame = piece.begin; frame < piece.end;) {
-        unsigned order = largest_order(frame, piece.end);
-        memset(section->state + frame, STATE_NONE, UINT32_C(1) << order);
-        state_write(section, frame, state_of(order, owner));
-        frame += 1u << order;
-    }
-}
-
 // Retires frames that are free or reserved.
 static void mark_bad(struct section *section, struct piece piece) {
     for (uint32_t frame = piece.begin; frame < piece.end;) {
@@ -224,7 +215,7 @@ static void change_piece(struct section *section, struct piece piece, enum chang
     } else {
         section_take_range(section, piece.begin, piece.end);
         if (change == CHANGE_ALLOCATE) {
-            mark_allocated(section, piece, owner);
+            section_mark_allocated(section, piece.begin, piece.end, owner);
         } else {
             memset(section->state + piece.begin, state, piece.end - piece.begin);
         }

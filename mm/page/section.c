@@ -295,6 +295,16 @@ void section_take_range(struct section *section, uint32_t begin, uint32_t end) {
     }
 }
 
+void section_mark_allocated(struct section *section, uint32_t begin, uint32_t end,
+                            enum page_owner owner) {
+    for (uint32_t frame = begin; frame < end;) {
+        unsigned order = largest_order(frame, end);
+        memset(section->state + frame, STATE_NONE, UINT32_C(1) << order);
+        state_write(section, frame, state_of(order, owner));
+        frame += 1u << order;
+    }
+}
+
 uint32_t section_block_of(const struct section *section, uint32_t frame) {
     for (unsigned order = 0; order <= PAGE_ORDER_MAX; order++) {
         uint32_t head = (uint32_t)align_down(frame, UINT64_C(1) << order);

@@ -154,6 +154,10 @@ void section_take_range(struct section *section, uint32_t begin, uint32_t end);
 // The first frame of [begin, end) that is not free, or `end`.
 uint32_t section_first_not_free(struct section *section, uint32_t begin, uint32_t end);
 
+// Marks [begin, end) as the allocated blocks that page_alloc_contig makes of it.
+void section_mark_allocated(struct section *section, uint32_t begin, uint32_t end,
+                            enum page_owner owner);
+
 // The order of the free block that holds `frame`, or -1.
 int section_free_order(struct section *section, uint32_t frame);
 

@@ -7,3 +7,4 @@ TEST_SOURCES_page_contig := tests/unit/world.c
 TEST_SOURCES_page_check := tests/unit/world.c
 TEST_SOURCES_page_ranges := tests/unit/world.c
 TEST_SOURCES_page_interrupts := tests/unit/world.c
+TEST_SOURCES_page_resize := tests/unit/world.c
