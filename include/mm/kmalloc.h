@@ -53,9 +53,12 @@ void *kmalloc_alloc_aligned(struct kmalloc *kmalloc, size_t size, size_t align, 
 void *kmalloc_alloc_array(struct kmalloc *kmalloc, size_t count, size_t size, unsigned flags);
 
 // Changes the size of an allocation, which may move: the first bytes stay, as many as both sizes
-// have. Stays in place when the new size is of the same class, or takes as many pages. NULL, with
-// the old one unchanged, when there is no memory. From NULL it allocates; size 0 frees and returns
-// KMALLOC_NOTHING. OBJECT_ZERO clears what is added to what kmalloc_size said before.
+// have. Stays in place when the new size is of the same class or takes as many pages; beyond the
+// classes also when it becomes shorter, or longer where the pages behind it are free, as long as
+// its place is aligned to the new size if that is a power of two. What has to move in order to
+// grow is put where there is room behind it. NULL, with the old one unchanged, when there is no
+// memory. From NULL it allocates; size 0 frees and returns KMALLOC_NOTHING. OBJECT_ZERO clears what
+// is added to what kmalloc_size said before.
 void *kmalloc_realloc(struct kmalloc *kmalloc, void *memory, size_t size, unsigned flags);
 
 // How many bytes an allocation really has: at least what was asked for.  O(1).

@@ -133,7 +133,14 @@ void *kmalloc_realloc(struct kmalloc *kmalloc, void *memory, size_t size, unsign
     if (old == kmalloc_class_size(kmalloc, size) && !kmalloc->heap.options.debug) {
         return memory;
     }
-    void *moved = kmalloc_alloc_slow(kmalloc, size, flags & ~(unsigned)OBJECT_ZERO, OBJECT_CALLER);
+    bool debug = kmalloc->heap.options.debug;
+    if (!debug && large_resize(&kmalloc->heap, memory, size, flags)) {
+        return memory;
+    }
+    unsigned moved_flags = flags & ~(unsigned)OBJECT_ZERO;
+    void *moved = size > old && size > KMALLOC_CLASS_MAX && !debug
+                      ? large_alloc_to_grow(&kmalloc->heap, size, moved_flags)
+                      : kmalloc_alloc_slow(kmalloc, size, moved_flags, OBJECT_CALLER);
     if (moved == NULL) {
         return NULL;
     }

@@ -3,6 +3,11 @@
 // ceiling. Each has a descriptor; the directory knows only the first frame.
 #include "internal.h"
 
+// What grows gets a block this many times as large as it is, so that it can grow in place for a
+// while, but not more than this many pages.
+#define GROWTH           8
+#define GROWTH_PAGES_MAX UINT64_C(512)
+
 static paddr_t ceiling_of(unsigned flags) {
     return (flags & OBJECT_BELOW_16M) != 0  ? paddr(16 * MIB)
            : (flags & OBJECT_BELOW_4G) != 0 ? paddr(4 * GIB)
@@ -27,16 +32,18 @@ static bool take_pages(struct object_heap *heap, uint64_t count, size_t align, u
                PAGE_OK;
 }
 
-void *large_alloc(struct object_heap *heap, size_t size, size_t align, unsigned flags) {
-    uint64_t pages = size / PAGE_SIZE + (size % PAGE_SIZE != 0);
-    pfn_t first;
-    if (pages > heap->directory.region_count * 512) {
-        return NULL;
-    }
-    align = align == 0 && (pages & (pages - 1)) == 0 ? pages * PAGE_SIZE : align;
-    if (!take_pages(heap, pages, align, flags, &first)) {
-        return NULL;
-    }
+static uint64_t pages_of(size_t size) {
+    return size / PAGE_SIZE + (size % PAGE_SIZE != 0);
+}
+
+// What a large object is aligned to by itself.
+static uint64_t natural_align(uint64_t pages) {
+    return (pages & (pages - 1)) == 0 ? pages * PAGE_SIZE : PAGE_SIZE;
+}
+
+// Makes an object of pages that were taken; gives these back without memory for its descriptor.
+static void *enlist(struct object_heap *heap, pfn_t first, uint64_t pages, size_t size,
+                    unsigned flags) {
     uint8_t *base = port_direct_map(paddr_of(first));
     struct slab *slab = NULL;
     if (directory_prepare(heap, base, PAGE_SIZE, flags)) {
@@ -60,6 +67,62 @@ void *large_alloc(struct object_heap *heap, size_t size, size_t align, unsigned 
         __builtin_memset(base, 0, pages * PAGE_SIZE);
     }
     return base;
+}
+
+void *large_alloc(struct object_heap *heap, size_t size, size_t align, unsigned flags) {
+    uint64_t pages = pages_of(size);
+    pfn_t first;
+    if (pages > heap->directory.region_count * 512) {
+        return NULL;
+    }
+    align = align == 0 ? natural_align(pages) : align;
+    return take_pages(heap, pages, align, flags, &first) ? enlist(heap, first, pages, size, flags)
+                                                         : NULL;
+}
+
+// Takes a block of eight times as much, up to 2 MiB, and gives back what is not wanted yet.
+void *large_alloc_to_grow(struct object_heap *heap, size_t size, unsigned flags) {
+    uint64_t pages = pages_of(size), room = 1;
+    pfn_t first;
+    while (room < pages * GROWTH && room < GROWTH_PAGES_MAX) {
+        room *= 2;
+    }
+    if (room <= pages || heap->pages->watch != NULL ||
+        !take_pages(heap, room, room * PAGE_SIZE, flags & ~(unsigned)OBJECT_ATOMIC, &first)) {
+        return large_alloc(heap, size, 0, flags);
+    }
+    if (!page_resize_contig(heap->pages, first, room, pages)) {
+        page_free_contig(heap->pages, first, room);
+        return large_alloc(heap, size, 0, flags);
+    }
+    return enlist(heap, first, pages, size, flags);
+}
+
+// The lock is held: others look for the object that an address is inside of.
+static void set_size(struct object_heap *heap, struct slab *slab, size_t size) {
+    uint64_t pages = pages_of(size);
+    unsigned long irq = lock_acquire(&heap->lock);
+    heap->large_pages += pages - slab->pages;
+    slab->pages = pages;
+    slab->wanted = size;
+    lock_release(&heap->lock, irq);
+}
+
+bool large_resize(struct object_heap *heap, void *memory, size_t size, unsigned flags) {
+    struct slab *slab = object_find(heap, memory);
+    uint64_t pages = pages_of(size), old = slab->pages;
+    if (slab->kind != SLAB_LARGE || size <= OBJECT_SIZE_MAX ||
+        object_offset(memory) % natural_align(pages) != 0 ||
+        object_offset(memory) + pages * PAGE_SIZE > ceiling_of(flags).value ||
+        (pages < old && heap->options.zero_on_free) ||
+        !page_resize_contig(heap->pages, object_frame(memory), old, pages)) {
+        return false;
+    }
+    set_size(heap, slab, size);
+    if (pages > old && ((flags & OBJECT_ZERO) != 0 || heap->options.zero_on_alloc)) {
+        __builtin_memset((uint8_t *)memory + old * PAGE_SIZE, 0, (pages - old) * PAGE_SIZE);
+    }
+    return true;
 }
 
 void large_free(struct object_heap *heap, struct slab *slab) {

@@ -231,6 +231,38 @@ static void ceilings_are_kept(void **state) {
     kmalloc_free(&kmalloc, below);
 }
 
+// Beyond the classes nothing moves as long as what lies behind is free and the place is aligned.
+static void large_objects_grow_in_place(void **state) {
+    (void)state;
+    uint8_t *memory = kmalloc_alloc(&kmalloc, 64 * KIB, 0);
+    memset(memory, 1, 64 * KIB);
+    uint8_t *grown = kmalloc_realloc(&kmalloc, memory, 128 * KIB, 0);
+    assert_ptr_not_equal(grown, memory);
+    memset(grown + 64 * KIB, 0xff, 64 * KIB);
+    uint64_t before = page_free_count(&world.pages);
+    for (size_t size = 256 * KIB; size <= MIB; size *= 2) {
+        assert_ptr_equal(kmalloc_realloc(&kmalloc, grown, size, OBJECT_ZERO), grown);
+        assert_int_equal(kmalloc_size(&kmalloc, grown), size);
+        assert_int_equal(grown[size / 2] + grown[size - 1], 0);
+        grown[size - 1] = 0xff;
+    }
+    assert_int_equal(grown[64 * KIB - 1], 1);
+    assert_int_equal(grown[128 * KIB - 1], 0xff);
+    assert_int_equal(before - page_free_count(&world.pages), (MIB - 128 * KIB) / PAGE_SIZE);
+    // Shorter, and one page more than what is free behind it.
+    assert_ptr_equal(kmalloc_realloc(&kmalloc, grown, 100 * KIB, 0), grown);
+    assert_int_equal(page_free_count(&world.pages), before + 7);
+    assert_string_equal(object_refusal(&kmalloc.heap, NULL, grown + 50 * KIB), "interior");
+    assert_string_equal(object_refusal(&kmalloc.heap, NULL, grown + 200 * KIB), "foreign");
+    pfn_t behind = pfn_of(paddr((uint64_t)(grown - host_ram) + 512 * KIB));
+    assert_int_equal(page_reserve(&world.pages, behind, pfn(behind.value + 1), NULL), PAGE_OK);
+    memory = kmalloc_realloc(&kmalloc, grown, 516 * KIB, 0);
+    assert_ptr_not_equal(memory, grown);
+    assert_int_equal(memory[64 * KIB - 1], 1);
+    assert_int_equal(page_release(&world.pages, behind, pfn(behind.value + 1), NULL), PAGE_OK);
+    kmalloc_free_sized(&kmalloc, memory, 516 * KIB);
+}
+
 static void realloc_keeps_what_is_there(void **state) {
     (void)state;
     uint8_t *memory = kmalloc_realloc(&kmalloc, NULL, 10, 0);
@@ -460,6 +492,7 @@ int main(void) {
         TEST(sizes_and_classes),
         TEST(alignment_is_kept),
         TEST(ceilings_are_kept),
+        TEST(large_objects_grow_in_place),
         TEST(realloc_keeps_what_is_there),
         TEST(fresh_slabs_are_in_random_order),
         TEST(caches_construct_and_name_leaks),
