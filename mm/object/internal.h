@@ -70,6 +70,11 @@ struct slab {
     uint8_t handed[];            // a byte for each object, and one that stays 0 behind them
 };
 
+// The bytes of a descriptor; what looks at the objects' bytes takes eight at a time.
+static inline size_t slab_bytes(uint64_t count) {
+    return offsetof(struct slab, handed) + align_up(count + 1, 8);
+}
+
 #define MAGAZINE_MAX 64
 
 struct magazine {

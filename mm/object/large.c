@@ -47,7 +47,7 @@ static void *enlist(struct object_heap *heap, pfn_t first, uint64_t pages, size_
     uint8_t *base = port_direct_map(paddr_of(first));
     struct slab *slab = NULL;
     if (directory_prepare(heap, base, PAGE_SIZE, flags)) {
-        slab = record_alloc(heap, sizeof(*slab), flags);
+        slab = record_alloc(heap, slab_bytes(0), flags);
     }
     if (slab == NULL) {
         page_free_contig(heap->pages, first, pages);

@@ -68,7 +68,7 @@ struct slab *slab_create(struct object_cpu *part, unsigned flags) {
     uint16_t count = (uint16_t)slab_fits(cache, order);
     struct slab *slab = NULL;
     if (directory_prepare(heap, block, PAGE_SIZE << order, flags)) {
-        slab = record_alloc(heap, sizeof(*slab) + count + 1u, flags);
+        slab = record_alloc(heap, slab_bytes(count), flags);
     }
     if (slab != NULL) {
         describe(slab, part, block, order, count);
