@@ -166,6 +166,7 @@ _Noreturn void kernel_start(const struct boot_info *info, uint64_t entry_tsc) {
     memory_init_objects(&strata);
     watch_begin(&strata);
 
+    memory_compare(&strata);
     clock_calibrate(&strata.clock);
     phases_end(&strata.phases, "clock");
     screen_start(&strata);

@@ -157,6 +157,13 @@ void memory_init(struct kernel *kernel) {
     phases_end(&kernel->phases, "buddy");
 }
 
+void memory_compare(struct kernel *kernel) {
+    if (kernel->info->replayed == 0) {
+        acpi_compare_memory(&kernel->acpi, kernel->info->smbios);
+    }
+    phases_end(&kernel->phases, "compare");
+}
+
 static uint64_t shrink_objects(void *heap) {
     return object_heap_shrink(heap);
 }

@@ -4,6 +4,7 @@
 //
 //   memory_init           firmware map + claims -> regions -> boot allocator -> page allocator
 //   memory_init_objects   kmalloc and the object caches over it
+//   memory_compare        what SRAT and SMBIOS say of memory against the map
 //   memory_reclaim_acpi   ACPI's memory -> page allocator
 //   paging_start          (kernel/paging/) off the loader's tables and stack
 //   memory_reclaim        the loader's and boot services' memory -> page allocator
@@ -19,6 +20,10 @@ void memory_init(struct kernel *kernel);
 // Builds kernel->kmalloc over the page allocator, and has its caches shrunk before a request for
 // pages is refused. Panics without the handful of pages that it needs.
 void memory_init_objects(struct kernel *kernel);
+
+// Adds findings where the map and the firmware's other tables disagree. Not for the map of another
+// machine.
+void memory_compare(struct kernel *kernel);
 
 // Give back what the boot is done with, in the only right order, with a line in the log for each
 // kind. What others still need stays, with the reason. Panic when the free count does not rise by

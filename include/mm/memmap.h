@@ -83,6 +83,9 @@ enum finding_rule {
     FINDING_BAD_CHECKSUM,                    // RSDP or a table
     FINDING_BAD_TABLE,     // a table that cannot be read, or says an impossible length: not used
     FINDING_WINDOW_IN_RAM, // local APIC or ECAM window inside RAM: the window wins
+    FINDING_RAM_OUTSIDE_NODES, // SRAT has nodes for other RAM only: used all the same
+    FINDING_NODE_OUTSIDE_RAM,  // SRAT gives a node memory that the map does not call RAM: not used
+    FINDING_MEMORY_SIZE,       // SMBIOS says that more, or less, is installed: the map is believed
     FINDING_RULE_COUNT_,
 };
 
@@ -107,6 +110,14 @@ enum attributes_defect {
     ATTRIBUTES_WRONG_TYPE,    // neither runtime code nor runtime data
     ATTRIBUTES_NO_PAGES,      // empty, or not page-aligned
     ATTRIBUTES_NO_PERMISSION, // neither read-only nor execute-protected
+};
+
+// What SMBIOS and the map disagree on; the detail of FINDING_MEMORY_SIZE, whose `begin` is how many
+// bytes are installed and `end` what they are compared with.
+enum memory_size_defect {
+    MEMORY_SIZE_TOO_MUCH,    // the map has more RAM than is installed
+    MEMORY_SIZE_MISSING,     // the map says nothing of much of what is installed
+    MEMORY_SIZE_CONTRADICTS, // SMBIOS itself gives more addresses to it than it has bytes
 };
 
 // "zero-length", "overlap", … : stable, used in records.
@@ -193,6 +204,21 @@ size_t memmap_check_attributes_table(struct memmap *map, const struct efi_map *f
 // whoever applies them. False when there is none.
 bool memmap_next_attributes(const struct efi_map *firmware, const void *table, uint64_t table_bytes,
                             uint64_t *index, struct efi_descriptor *entry);
+// Memory that a node of a NUMA machine has, by ACPI's SRAT.
+struct memmap_node_range {
+    uint64_t begin, end; // bytes
+    uint32_t node;
+    bool present; // memory is there now, and loses its content with the power
+};
+// RAM above 1 MiB that no range covers, and parts of present ranges that the map does not call RAM,
+// but for what firmware usually keeps for itself (an eighth of a range, at least 64 MiB, at most 1
+// GiB): a finding for each. Sorts `ranges`; no range at all says nothing. O(ranges² + ranges x
+// regions).
+void memmap_check_nodes(struct memmap *map, struct memmap_node_range *ranges, size_t count);
+// SMBIOS says that `installed` bytes are installed (0: nothing is known), and gives addresses to
+// `mapped` of them: a finding when the map has more RAM, or much less; one when it contradicts
+// itself.
+void memmap_check_installed(struct memmap *map, uint64_t installed, uint64_t mapped);
 // Adds a finding made by somebody else (a bad checksum, say). Counts it as dropped when there is no
 // room.
 void memmap_add_finding(struct memmap *map, const struct finding *finding);

@@ -102,6 +102,15 @@ struct acpi_input {
     bool keep;                 // acpi=keep: nothing is copied, nothing is given back
 };
 
+// How much memory is installed, as SMBIOS says.
+struct smbios_memory {
+    const char *defect; // NULL, or why the sums say nothing
+    unsigned slots;     // for devices of system memory
+    unsigned devices;   // that are in them
+    uint64_t installed; // bytes of them
+    uint64_t mapped;    // bytes of the ranges that they are mapped to; 0: not said
+};
+
 struct acpi {
     struct memmap *map;
     struct efi_map firmware;
@@ -131,6 +140,8 @@ struct acpi {
     size_t buffer_count;
     size_t copied_count;   // tables, RSDP included
     uint64_t copied_bytes; // of them
+
+    struct smbios_memory smbios;
 };
 
 // Finds every table and everything that the tables and the configuration tables point to. Adds
@@ -141,6 +152,11 @@ struct acpi {
 // the call only.
 // O(bytes of tables + tables²).
 void acpi_find(struct acpi *acpi, const struct acpi_input *input, struct memmap *map);
+
+// Compares the map with SRAT's ranges of memory, and with the sizes that SMBIOS gives (`smbios` is
+// its entry point, 0 for none): adds findings, changes nothing else. After acpi_find, and before
+// any memory is reclaimed.  O(bytes of the SMBIOS structures + ranges x regions).
+void acpi_compare_memory(struct acpi *acpi, paddr_t smbios);
 
 // Audits all MEMORY_ACPI regions, copies the tables, points every reader at the copies and gives
 // the pages to `allocator` and the class MEMORY_USABLE in the map. When that cannot be done (told

@@ -147,6 +147,9 @@ bool acpi_aml_memory(struct view aml, uint64_t *from, uint64_t *address, uint64_
 // windows.c: register windows that overlap RAM become MEMORY_MMIO.
 void acpi_check_windows(struct acpi *acpi);
 
+// smbios.c: what SMBIOS says about memory, whose entry point is at `entry` (0: there is none).
+void smbios_read_memory(struct acpi *acpi, paddr_t entry, struct smbios_memory *out);
+
 // audit.c
 
 // Fills in `runs` and the counts from the map's MEMORY_ACPI regions.

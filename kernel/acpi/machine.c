@@ -110,10 +110,23 @@ static void report_power(struct text *out, const struct acpi *acpi) {
     }
 }
 
+static void report_smbios(struct text *out, const struct smbios_memory *memory) {
+    if (memory->defect != NULL) {
+        text_printf(out, "  SMBIOS: no memory sizes: %s\n", memory->defect);
+        return;
+    }
+    text_printf(out, "  SMBIOS: memory in %u of %u slots, ", memory->devices, memory->slots);
+    text_size(out, memory->installed);
+    text_puts(out, ", addresses for ");
+    text_size(out, memory->mapped);
+    text_puts(out, "\n");
+}
+
 void acpi_report_machine(struct text *out, const struct acpi *acpi) {
     report_cpus(out, acpi_first(acpi, "APIC"));
     report_nodes(out, acpi_first(acpi, "SRAT"));
     report_windows(out, acpi_first(acpi, "MCFG"));
+    report_smbios(out, &acpi->smbios);
     report_consoles(out, acpi_first(acpi, "SPCR"), acpi_first(acpi, "DBG2"));
     report_power(out, acpi);
 }

@@ -252,6 +252,7 @@ void acpi_find(struct acpi *acpi, const struct acpi_input *input, struct memmap 
     acpi->reach = input->direct_map_bytes;
     acpi->keep = input->keep;
     acpi->defect = "the firmware names no RSDP";
+    acpi->smbios.defect = "not looked at";
     struct view rsdp = find_rsdp(acpi, input);
     if (rsdp.length != 0) {
         acpi->rsdp = acpi->tables[0].address;

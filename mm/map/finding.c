@@ -27,6 +27,9 @@ static const char *const rule_names[FINDING_RULE_COUNT_] = {
     [FINDING_BAD_CHECKSUM] = "bad-checksum",
     [FINDING_BAD_TABLE] = "bad-table",
     [FINDING_WINDOW_IN_RAM] = "window-in-ram",
+    [FINDING_RAM_OUTSIDE_NODES] = "ram-outside-nodes",
+    [FINDING_NODE_OUTSIDE_RAM] = "node-outside-ram",
+    [FINDING_MEMORY_SIZE] = "memory-size",
 };
 
 static const char *const severity_names[] = {

@@ -199,6 +199,62 @@ static void print_later_check(struct text *out, const struct finding *finding) {
     }
 }
 
+// A range and its size: what is compared with the map may be in no descriptor.
+static void put_sized_range(struct text *out, const struct finding *finding) {
+    put_range(out, finding);
+    text_puts(out, " (");
+    text_size(out, finding->end - finding->begin);
+    text_puts(out, ")");
+}
+
+static void print_node(struct text *out, const struct finding *finding) {
+    uint64_t class = finding->detail >> 32;
+    text_printf(out, "table SRAT: node %u has ", (uint32_t)finding->detail);
+    put_sized_range(out, finding);
+    if (class == MEMORY_CLASS_COUNT_) {
+        text_puts(out, ", of which the map says nothing: not used");
+    } else {
+        text_printf(out, ", which the map calls %s: kept so", class_name(class));
+    }
+}
+
+static void print_memory_size(struct text *out, const struct finding *finding) {
+    text_puts(out, "SMBIOS: ");
+    text_size(out, finding->begin);
+    text_puts(out, " of memory are installed, ");
+    switch ((enum memory_size_defect)finding->detail) {
+    case MEMORY_SIZE_TOO_MUCH:
+        text_puts(out, "but the map describes ");
+        text_size(out, finding->end);
+        text_puts(out, " of RAM: the map is believed");
+        break;
+    case MEMORY_SIZE_MISSING:
+        text_puts(out, "of which the map describes no more than ");
+        text_size(out, finding->end);
+        text_puts(out, ": the rest is not used");
+        break;
+    default:
+        text_puts(out, "but ");
+        text_size(out, finding->end);
+        text_puts(out, " of addresses are given to them: the map is believed");
+    }
+}
+
+// The findings that are made by comparing the map with other tables.
+static void print_comparison(struct text *out, const struct finding *finding) {
+    switch (finding->rule) {
+    case FINDING_NODE_OUTSIDE_RAM:
+        print_node(out, finding);
+        break;
+    case FINDING_MEMORY_SIZE:
+        print_memory_size(out, finding);
+        break;
+    default:
+        put_sized_range(out, finding);
+        text_puts(out, " is RAM that the table SRAT gives to no node: used all the same");
+    }
+}
+
 void finding_print(struct text *out, const struct finding *finding) {
     switch (finding->rule) {
     case FINDING_BAD_STRIDE:
@@ -242,6 +298,11 @@ void finding_print(struct text *out, const struct finding *finding) {
     case FINDING_BAD_TABLE:
     case FINDING_WINDOW_IN_RAM:
         print_later_check(out, finding);
+        break;
+    case FINDING_RAM_OUTSIDE_NODES:
+    case FINDING_NODE_OUTSIDE_RAM:
+    case FINDING_MEMORY_SIZE:
+        print_comparison(out, finding);
         break;
     default:
         print_kind(out, finding);

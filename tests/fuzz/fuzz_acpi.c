@@ -99,6 +99,14 @@ static void repair_all(void) {
     repair(MEMORY, 36, 32);
 }
 
+static void repair_smbios(uint64_t address) {
+    if (number(address, 4) == UINT32_C(0x334d535f)) { // "_SM3"
+        repair(address, number(address + 6, 1), 5);
+    } else {
+        repair(address, number(address + 5, 1), 4);
+    }
+}
+
 static size_t take_tables(struct efi_configuration_table *tables, const uint8_t **data,
                           size_t *size) {
     size_t count = **data % (TABLE_MAX + 1);
@@ -180,6 +188,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     set_memory(data, size);
     if ((flags & FLAG_REPAIR) != 0) {
         repair_all();
+        repair_smbios(input.table_count != 0 ? tables[0].address : MEMORY);
     }
     guard();
     if (memmap_storage_bytes(DESCRIPTOR_COUNT, 0) > sizeof(storage) ||
@@ -187,6 +196,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         abort();
     }
     acpi_find(&acpi, &input, &map);
+    // Any configuration table may be taken for SMBIOS' entry point.
+    acpi_compare_memory(&acpi, paddr(input.table_count != 0 ? tables[0].address : MEMORY));
     struct bootmem boot;
     bootmem_init(&boot, &map);
     if (page_init(&pages, &boot)) {
