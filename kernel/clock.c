@@ -84,3 +84,10 @@ uint64_t clock_microseconds(const struct clock *clock, uint64_t ticks) {
     }
     return ticks / clock->khz * 1000 + ticks % clock->khz * 1000 / clock->khz;
 }
+
+void clock_wait(const struct clock *clock, uint64_t microseconds) {
+    uint64_t begin = clock_ticks(clock), ticks = microseconds * clock->khz / 1000;
+    while (clock_ticks(clock) - begin < ticks) {
+        cpu_pause();
+    }
+}

@@ -22,3 +22,6 @@ uint64_t clock_ticks(const struct clock *clock);
 
 // Ticks as microseconds, without overflow for 500,000 years' worth; 0 before calibration.
 uint64_t clock_microseconds(const struct clock *clock, uint64_t ticks);
+
+// Lets that much time pass, or none before calibration.
+void clock_wait(const struct clock *clock, uint64_t microseconds);

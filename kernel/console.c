@@ -33,7 +33,9 @@ static void flush_sometimes(struct console *console) {
 // Input.
 
 static int read_any(struct console *console) {
-    int byte = keyboard_read(&console->keyboard);
+    // What has been taken in is handed out first: asking a keyboard takes a microsecond.
+    const struct serial *serial = console->serial;
+    int byte = serial->next < serial->received ? -1 : keyboard_read(&console->keyboard);
     console->at_keyboard = byte >= 0 || console->at_keyboard;
     if (byte < 0) {
         byte = serial_read(console->serial);
@@ -196,6 +198,7 @@ void console_end_answer(struct console *console) {
     if (discarded) {
         text_puts(&console->text, "(the rest is left out)\n");
     }
+    console_tell_losses(console);
 }
 
 void console_panic(struct console *console) {
@@ -210,6 +213,20 @@ void console_panic(struct console *console) {
 
 // Output.
 
+// A serial line that nobody reads cannot say so itself.
+void console_tell_losses(struct console *console) {
+    const struct serial *serial = console->serial;
+    struct text *screen = &console->screen.text;
+    if (console->screen.columns == 0 || serial->lost == console->lost_told) {
+        return;
+    }
+    text_style(screen, TEXT_WARNING);
+    text_printf(screen, "\n[serial: %lu bytes lost%s]\n", serial->lost - console->lost_told,
+                serial->stalled ? ": nobody takes them" : "");
+    text_style(screen, TEXT_PLAIN);
+    console->lost_told = serial->lost;
+}
+
 static void write_both(struct console *console, const char *bytes, size_t count) {
     struct text *serial = &console->serial->text, *screen = &console->screen.text;
     serial->write(serial, bytes, count);
@@ -217,6 +234,9 @@ static void write_both(struct console *console, const char *bytes, size_t count)
         bool outer = console->drawing;
         console->drawing = true;
         screen->write(screen, bytes, count);
+        if (!console->serial->stalled) {
+            console_tell_losses(console);
+        }
         console->drawing = outer;
         flush_sometimes(console);
     }

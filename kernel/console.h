@@ -37,6 +37,7 @@ struct console {
     size_t ahead_begin, ahead_count;
     bool interrupted;       // ^C among it
     uint64_t overruns_seen; // of the serial line's
+    uint64_t lost_told;     // bytes that it lost and that the screen has told of
 
     // Paging of what a command says.
     bool at_keyboard; // the last byte came from there
@@ -76,6 +77,9 @@ bool console_interrupted(struct console *console);
 // What is written in between is one command's answer: paged when it was typed at the keyboard.
 void console_begin_answer(struct console *console);
 void console_end_answer(struct console *console);
+
+// Says on the screen how much the serial line has lost since that was said there last.
+void console_tell_losses(struct console *console);
 
 // From here on only what is said counts: no paging, nobody looks back.
 void console_panic(struct console *console);

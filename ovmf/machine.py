@@ -83,6 +83,7 @@ class Machine:
     accel: str = "tcg"
     numa: int = 0  # nodes, memory shared out evenly
     screen: bool = False
+    uart: bool = True  # a serial port; without one whoever is connected to it hears nothing
     extra: list = dataclasses.field(default_factory=list)  # further arguments for QEMU
 
     def command(self):

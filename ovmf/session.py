@@ -46,7 +46,8 @@ class Session:
         self._folder = tempfile.TemporaryDirectory(prefix="strata-")
         serial, monitor = self._listen("serial"), self._listen("monitor")
         command = [*machine.command(),
-                   "-chardev", f"socket,id=serial,path={self._folder.name}/serial", "-serial", "chardev:serial",
+                   "-chardev", f"socket,id=serial,path={self._folder.name}/serial",
+                   "-serial", "chardev:serial" if machine.uart else "none",
                    "-chardev", f"socket,id=monitor,path={self._folder.name}/monitor",
                    "-mon", "chardev=monitor,mode=control"]
         self._messages = Path(log).with_suffix(".qemu")

@@ -21,10 +21,13 @@ enum {
 #define MODEM_LOOP     0x10
 #define STATUS_DATA    0x01
 #define STATUS_OVERRUN 0x02
+#define STATUS_DAMAGED 0x1c // parity, framing or a break: of the byte that is next
 #define STATUS_THRE    0x20 // the transmitter takes bytes
 #define STATUS_IDLE    0x40 // everything has left
 
-#define FIFO_ENABLE_AND_CLEAR 0x07
+// The trigger level, 14, is for interrupts, of which there are none; but emulated ports take it for
+// how many bytes may be put in at once.
+#define FIFO_ENABLE_AND_CLEAR 0xc7
 #define FIFO_WORKS            0xc0
 #define FIFO_BYTES            16
 
@@ -84,7 +87,7 @@ static void serial_configure(struct serial *serial) {
 }
 
 static bool serial_wait(const struct serial *serial, uint8_t status) {
-    unsigned patience = serial->stalled ? 1 : SERIAL_PATIENCE;
+    unsigned patience = serial->stalled ? 1 : serial->patience;
     while ((serial_get(serial, SERIAL_LINE_STATUS) & status) == 0) {
         if (--patience == 0) {
             return false;
@@ -99,6 +102,7 @@ static bool serial_put(struct serial *serial, char byte) {
         serial->stalled = !serial_wait(serial, STATUS_THRE);
         if (serial->stalled) {
             serial->dropped++;
+            serial->lost++;
             return false;
         }
         serial->room = serial->fifo;
@@ -122,6 +126,15 @@ static void serial_write(struct text *self, const char *bytes, size_t count) {
     }
 }
 
+bool serial_resume(struct serial *serial) {
+    if (!serial->present || !serial->stalled ||
+        (serial_get(serial, SERIAL_LINE_STATUS) & STATUS_THRE) == 0) {
+        return false;
+    }
+    text_puts(&serial->text, "\n");
+    return true;
+}
+
 bool serial_init(struct serial *serial, uint16_t port) {
     const struct serial place = {.port = port, .stride = 1, .divisor = 1};
     return serial_init_at(serial, &place);
@@ -132,7 +145,8 @@ bool serial_init_at(struct serial *serial, const struct serial *place) {
                               .port = place->port,
                               .memory = place->memory,
                               .stride = place->stride,
-                              .divisor = place->divisor};
+                              .divisor = place->divisor,
+                              .patience = SERIAL_PATIENCE};
     if (serial_get(serial, SERIAL_LINE_STATUS) == 0xff) {
         return false; // nothing answers on the bus
     }
@@ -148,15 +162,34 @@ bool serial_init_at(struct serial *serial, const struct serial *place) {
     return serial->present;
 }
 
+// Takes in what the port has. Bytes were lost behind some of those that it has when it says so, and
+// nobody knows which: none of them is handed out then.
+static void serial_take_in(struct serial *serial) {
+    bool lost = false;
+    serial->next = serial->received = 0;
+    while (serial->received < SERIAL_BURST) {
+        uint8_t status = serial_get(serial, SERIAL_LINE_STATUS);
+        lost |= (status & STATUS_OVERRUN) != 0;
+        if ((status & STATUS_DATA) == 0) {
+            break;
+        }
+        uint8_t byte = serial_get(serial, SERIAL_DATA);
+        serial->burst[serial->received++] = (status & STATUS_DAMAGED) != 0 ? 0 : byte;
+    }
+    if (lost) {
+        serial->received = 0;
+        serial->overruns++;
+    }
+}
+
 int serial_read(struct serial *serial) {
     if (!serial->present) {
         return -1;
     }
-    uint8_t status = serial_get(serial, SERIAL_LINE_STATUS);
-    if ((status & STATUS_OVERRUN) != 0) {
-        serial->overruns++;
+    if (serial->next == serial->received) {
+        serial_take_in(serial);
     }
-    return (status & STATUS_DATA) != 0 ? serial_get(serial, SERIAL_DATA) : -1;
+    return serial->next < serial->received ? serial->burst[serial->next++] : -1;
 }
 
 void serial_drain(struct serial *serial) {

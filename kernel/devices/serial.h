@@ -10,7 +10,8 @@
 
 #include <strata/text.h>
 
-#define SERIAL_COM1 0x3f8
+#define SERIAL_COM1  0x3f8
+#define SERIAL_BURST 64 // bytes taken in at once: more than a port's FIFO holds
 
 struct serial {
     struct text text; // a newline is sent as carriage return and newline
@@ -19,11 +20,15 @@ struct serial {
     unsigned stride;          // 1, or 4: read and written as 32 bits then
     unsigned divisor;         // of 115,200 baud; 0: the speed stays what it is
     bool present;
+    unsigned patience; // how often it is asked before it counts as stalled
     bool stalled;      // the last wait ran out
     unsigned fifo;     // bytes that its transmitter takes at once
     unsigned room;     // bytes that it takes before it must be asked again
     uint64_t dropped;  // bytes lost since it stalled
-    uint64_t overruns; // received bytes that the port lost
+    uint64_t lost;     // bytes lost since the beginning
+    uint64_t overruns; // times that the port lost received bytes
+    uint8_t burst[SERIAL_BURST];
+    unsigned next, received; // of `burst`: those still to hand out
 };
 
 // Looks for a port at 115,200 baud and sets it up. Returns whether there is one; `serial` can be
@@ -33,8 +38,13 @@ bool serial_init(struct serial *serial, uint16_t port);
 // The same for any port: `port` or `memory`, `stride` and `divisor` of `place` say which.
 bool serial_init_at(struct serial *serial, const struct serial *place);
 
-// The next byte received, or -1 when there is none. Does not wait.
+// The next byte received, or -1 when there is none; 0 for one that arrived damaged (parity,
+// framing) and for a break. When the port says that it lost some, all that it has is thrown away,
+// and counted in `overruns` as once. Does not wait.
 int serial_read(struct serial *serial);
+
+// Whether a port that had stalled takes bytes again: then it has been told how many were lost.
+bool serial_resume(struct serial *serial);
 
 // Waits, within bounds, until everything written has left the port.
 void serial_drain(struct serial *serial);

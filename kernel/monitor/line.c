@@ -279,12 +279,15 @@ enum line_event line_take(struct line *line, char byte, struct text *out) {
         text_puts(out, "^C\n");
         return LINE_DROPPED;
     }
+    if (line->damaged) {
+        return LINE_MORE; // whatever it is, it will not be executed: not echoed either
+    }
     if (line->escape != ESCAPE_NONE) {
         line_take_escape(line, byte, out);
     } else if (byte >= ' ' && byte < DELETE) {
         line_insert(line, byte, out);
     } else if (byte == '\t') {
-        return line->damaged ? LINE_MORE : LINE_TAB;
+        return LINE_TAB;
     } else {
         line_take_control(line, byte, out);
     }

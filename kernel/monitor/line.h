@@ -4,7 +4,8 @@
 // Understands what serial terminals send: CR, LF or CR LF for the end of a line; backspace and
 // delete; the arrows, Home and End; ^A ^E ^B ^F ^D ^K ^U ^W ^P ^N; ^C to drop the line; ^L to show
 // it again; TAB, which the caller answers. Any other byte below a space or above 126 is none that a
-// key sends: the line that it came in is not a command, and is not to be taken for one.
+// key sends: the line that it came in is not a command, and is not to be taken for one. Nothing
+// more of it is echoed, and only its end or ^C ends it.
 // Pure: bytes in, echo out. tests/unit/test_line.c.
 #pragma once
 

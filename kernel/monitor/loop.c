@@ -2,22 +2,24 @@
 // A person at the prompt, or noise.
 //
 // Noise is told from typing by bytes that no key sends, and by bytes that the serial line lost: a
-// line with either in it is not executed, and what was unlocked is locked again. How many there
-// were is said when it is quiet, so that a flood of noise does not cause one of answers.
+// line with either in it is not echoed further and not executed, and what was unlocked is locked
+// again. How many there were is said when it is quiet, so that a flood of noise does not cause one
+// of answers.
 #include <monitor/complete.h>
 #include <monitor/line.h>
 #include <monitor/monitor.h>
 #include <state.h>
 #include <string.h>
-#include <x86/cpu.h>
 
 #define QUIET_MILLISECONDS 200
+#define IDLE_MICROSECONDS  50 // between two looks; a byte takes 87 at 115,200 baud
 
 struct reader {
     struct line line;
     uint64_t damaged;    // lines not executed since that was last said
     uint64_t lost_at;    // overruns when that was last said
     uint64_t last_typed; // ticks
+    bool hinted;         // that this line will not be executed
     struct text *out;
 };
 
@@ -107,13 +109,16 @@ static void take_byte(struct reader *reader, int byte) {
     case LINE_DROPPED:
         break;
     }
+    reader->hinted = false;
     line_begin(&reader->line, reader->out);
 }
 
 static void say_what_was_lost(struct reader *reader) {
     uint64_t quiet = clock_ticks(&strata.clock) - reader->last_typed;
     uint64_t lost = strata.serial.overruns - reader->lost_at;
-    if ((reader->damaged == 0 && lost == 0) || quiet < QUIET_MILLISECONDS * strata.clock.khz) {
+    bool useless = reader->line.damaged && !reader->hinted;
+    if ((reader->damaged == 0 && lost == 0 && !useless) ||
+        quiet < QUIET_MILLISECONDS * strata.clock.khz) {
         return;
     }
     text_puts(reader->out, "\n");
@@ -126,15 +131,22 @@ static void say_what_was_lost(struct reader *reader) {
                     "not executed: %lu lines with bytes lost, or with bytes that no key sends\n",
                     reader->damaged);
     }
+    if (useless) {
+        text_puts(reader->out, "this line has such bytes: Enter or Ctrl-C begins another\n");
+    }
+    text_printf(reader->out, "(the last of it came %lu ms ago)\n",
+                clock_microseconds(&strata.clock, quiet) / 1000);
     text_style(reader->out, TEXT_PLAIN);
     reader->damaged = 0;
     reader->lost_at += lost;
+    reader->hinted = reader->line.damaged;
     line_show(&reader->line, reader->out);
 }
 
 _Noreturn void monitor_loop(struct text *out) {
     static struct reader reader;
     reader.out = out;
+    console_tell_losses(&strata.tty);
     line_init(&reader.line, MONITOR_PROMPT);
     line_begin(&reader.line, out);
     for (;;) {
@@ -144,9 +156,13 @@ _Noreturn void monitor_loop(struct text *out) {
             reader.last_typed = clock_ticks(&strata.clock);
         } else if (byte == CONSOLE_LOST) {
             line_damage(&reader.line);
+            reader.last_typed = clock_ticks(&strata.clock);
         } else {
             say_what_was_lost(&reader);
-            cpu_pause();
+            if (serial_resume(&strata.serial)) {
+                line_show(&reader.line, out);
+            }
+            clock_wait(&strata.clock, IDLE_MICROSECONDS);
         }
     }
 }

@@ -48,38 +48,62 @@ def test_options_need_no_word(uboot):
     assert "is locked" in typed(session, "alloc 0")  # that was for them alone
 
 
+SAID_BY_LOCKED = r"^(allocated|reserved|released|freed|unlocked|panic|exception|going wrong)"
+PIECE = 4096
+
+
+def noise(count):
+    """`count` random bytes in pieces, each of which ends in a line that would be a locked command, or guesses the word
+    that unlocks: such a line is as clean as if somebody had typed it."""
+    random_bytes = random.Random(1)
+    lines = [*LOCKED, "shrink", "plant wx", "stress", "runtime break", "unlock", "unlock abcdef"]
+    for index in range(count // PIECE):
+        line = b"\r" + lines[index % len(lines)].encode() + b"\r"
+        yield random_bytes.randbytes(PIECE - len(line)) + line
+    yield random_bytes.randbytes(count % PIECE)
+
+
 def flood(session, count):
-    """Sends `count` random bytes, taking in what comes back. Returns how long after the last of them a command was
-    answered, in seconds."""
-    noise = random.Random(1)
+    """Sends `count` bytes of noise, taking in what comes back, until it is said that it is over. Returns how many
+    milliseconds after the last byte that was, by the machine's own clock."""
     session.serial.setblocking(False)
-    sent = 0
-    while sent < count:
-        piece = noise.randbytes(min(4096, count - sent))
+    for piece in noise(count):
         while piece:
             try:
-                taken = session.serial.send(piece)
-                sent, piece = sent + taken, piece[taken:]
+                piece = piece[session.serial.send(piece):]
             except BlockingIOError:
                 pass
             session._receive(0.001)
     session.serial.setblocking(True)
-    begin = time.monotonic()
-    session.send("\x03\r")
-    session.send("whatis 0x1234567\r")
+    session.send("\xff")  # whatever it ended in: this is noise
+    over = r"^\(the last of it came (\d+) ms ago\)\n" + PROMPT
+    milliseconds = session.expect(over + r"[^\n]*\Z", 600)[1]
+    session.send("\x03whatis 0x1234567\r")
     session.expect("^physical 0x1234567,")
-    return time.monotonic() - begin
+    session.prompt()
+    return int(milliseconds)
 
 
-@pytest.mark.parametrize("count", [200_000, pytest.param(10_000_000, marks=pytest.mark.matrix)])
-def test_a_flood_of_noise(uboot, count):
+def outlived(session, count):
     """The prompt outlives it, no locked command has run, and nothing has changed."""
-    session = uboot(timeout=400)
     dump = sound(session)
-    waited = flood(session, count)
-    print(f"answered {waited:.2f} s after the last of {count} bytes")
-    done = r"^(allocated|reserved|released|freed|panic|exception|going wrong)"
-    assert not re.search(done, session.text, re.MULTILINE)
-    session.expect(rf"^{PROMPT}")
+    begin, before = time.monotonic(), len(session.text)
+    milliseconds = flood(session, count)
+    said = session.text[before:]
+    print(f"{count} bytes in {time.monotonic() - begin:.1f} s; the prompt was back after {milliseconds} ms")
+    assert not re.search(SAID_BY_LOCKED, said, re.MULTILINE)
+    assert len(re.findall(r"^\w+ is locked: ", said, re.MULTILINE)) >= count // PIECE // 2
     assert "is locked" in typed(session, "alloc 0")
     assert sound(session).ledger == dump.ledger
+    return milliseconds
+
+
+@pytest.mark.parametrize("count", [100_000, pytest.param(10_000_000, marks=pytest.mark.matrix)])
+def test_a_flood_of_noise(uboot, count):
+    outlived(uboot(timeout=3000), count)
+
+
+def test_a_flood_ends_within_a_second(uboot):
+    """Instructions are the clock here, so the host's speed does not count."""
+    session = uboot(extra=["-icount", "shift=4,sleep=off"], timeout=300)
+    assert 200 <= outlived(session, 20_000) <= 1000

@@ -154,6 +154,7 @@ def test_line_noise_does_no_harm(uboot):
     session.send("still there?\r")
     session.expect('no command is called "still"')
     session.expect("^not executed: 1 lines with bytes lost, or with bytes that no key sends$")
+    session.expect(r"^\(the last of it came \d+ ms ago\)$")
     session.prompt()
     sound(session)
 
