@@ -20,6 +20,10 @@
 //   static inline void port_relax(void);
 //       A hint in a spin loop. With several CPUs it also answers what another CPU's port_tlb_flush
 //       asks of this one: whoever waits for a lock has interrupts off.
+//   static inline void port_memory_hide(const void *begin, uint64_t bytes);
+//   static inline void port_memory_show(const void *begin, uint64_t bytes);
+//       These bytes of an object are nobody's; they are somebody's again. For a tool that looks at
+//       every access: the hosted build tells AddressSanitizer. Empty in a kernel.
 //   static inline const void *port_text(void);
 //       An address of the program: code is known by its distance from here, in 32 bits.
 //   _Noreturn void port_panic(const char *format, ...);

@@ -33,6 +33,16 @@ static inline void port_irq_restore(unsigned long flags) {
     cpu_irq_restore(flags);
 }
 
+static inline void port_memory_hide(const void *begin, uint64_t bytes) {
+    (void)begin;
+    (void)bytes;
+}
+
+static inline void port_memory_show(const void *begin, uint64_t bytes) {
+    (void)begin;
+    (void)bytes;
+}
+
 static inline void port_relax(void) {
     cpu_pause();
 }

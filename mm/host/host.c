@@ -25,9 +25,44 @@ void (*host_tables_load)(pfn_t root);
 
 static uint64_t host_ram_bytes;
 
+#if HOST_ADDRESS_SANITIZER
+#include <sanitizer/asan_interface.h>
+
+// Where anything was hidden: unmapping memory does not show it again.
+static uint64_t hidden_begin = UINT64_MAX, hidden_end;
+
+void host_memory_hide(const void *begin, uint64_t bytes) {
+    uint64_t from = (uint64_t)begin, to = from + bytes;
+    uint64_t first = __atomic_load_n(&hidden_begin, __ATOMIC_RELAXED);
+    uint64_t last = __atomic_load_n(&hidden_end, __ATOMIC_RELAXED);
+    while (from < first && !__atomic_compare_exchange_n(&hidden_begin, &first, from, true,
+                                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    }
+    while (to > last && !__atomic_compare_exchange_n(&hidden_end, &last, to, true, __ATOMIC_RELAXED,
+                                                     __ATOMIC_RELAXED)) {
+    }
+    __asan_poison_memory_region(begin, bytes);
+}
+
+void host_memory_show(const void *begin, uint64_t bytes) {
+    __asan_unpoison_memory_region(begin, bytes);
+}
+
+static void show_all(void) {
+    if (hidden_begin < hidden_end) {
+        host_memory_show((const void *)hidden_begin, hidden_end - hidden_begin);
+    }
+    hidden_begin = UINT64_MAX;
+    hidden_end = 0;
+}
+#else
+static void show_all(void) {}
+#endif
+
 // What is aligned in physical memory, up to 1 GiB, is aligned in the process as well.
 void host_memory(paddr_t begin, uint64_t bytes) {
     if (host_ram != NULL) {
+        show_all();
         munmap(host_ram, host_ram_bytes);
     }
     uint8_t *memory = mmap(NULL, bytes + GIB, PROT_READ | PROT_WRITE,

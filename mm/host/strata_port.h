@@ -56,6 +56,32 @@ static inline void port_irq_restore(unsigned long flags) {
 }
 #endif
 
+// With AddressSanitizer an access to hidden memory is reported.
+#if defined(__has_feature) && __has_feature(address_sanitizer)
+#define HOST_ADDRESS_SANITIZER 1
+void host_memory_hide(const void *begin, uint64_t bytes);
+void host_memory_show(const void *begin, uint64_t bytes);
+#else
+#define HOST_ADDRESS_SANITIZER 0
+static inline void host_memory_hide(const void *begin, uint64_t bytes) {
+    (void)begin;
+    (void)bytes;
+}
+
+static inline void host_memory_show(const void *begin, uint64_t bytes) {
+    (void)begin;
+    (void)bytes;
+}
+#endif
+
+static inline void port_memory_hide(const void *begin, uint64_t bytes) {
+    host_memory_hide(begin, bytes);
+}
+
+static inline void port_memory_show(const void *begin, uint64_t bytes) {
+    host_memory_show(begin, bytes);
+}
+
 static inline void port_relax(void) {
     __builtin_ia32_pause();
 }

@@ -93,11 +93,15 @@ static struct object_cpu *part_here(struct object_cache *cache, unsigned flags) 
 static void prepare(struct object_cache *cache, void *object, unsigned flags, size_t size,
                     const void *caller) {
     const struct object_options *options = &cache->heap->options;
+    port_memory_show(object, cache->size);
     if (options->debug) {
         object_debug_alloc(object_find(cache->heap, object), object, size, caller);
     }
     if (((flags & OBJECT_ZERO) != 0 || options->zero_on_alloc) && cache->construct == NULL) {
         memset(object, 0, options->debug ? size : cache->size);
+    }
+    if (!options->debug) {
+        port_memory_hide((uint8_t *)object + size, cache->size - size);
     }
 }
 
@@ -166,6 +170,7 @@ void object_free_slow(struct object_heap *heap, struct object_cache *cache, void
         return;
     }
     if (heap->options.zero_on_free && slab->cache->construct == NULL) {
+        port_memory_show(object, slab->cache->size);
         memset(object, 0, slab->cache->size);
     }
     object_return(slab, object, &slab->handed[index]);

@@ -248,6 +248,7 @@ static void flush(struct object_cache *cache, struct magazine *magazine, uint64_
 }
 
 void object_put(struct object_cpu *part, struct slab *slab, void *object, uint8_t *handed) {
+    object_hide(part->cache, object);
     if (object_push(part, object, handed)) {
         return;
     }
@@ -262,6 +263,7 @@ void object_put(struct object_cpu *part, struct slab *slab, void *object, uint8_
 void object_put_around(struct object_cache *cache, void *object, uint8_t *handed) {
     struct magazine one = {.count = 1, .objects = {object}, .handed = {handed}};
     __atomic_fetch_add(&cache->around, 1, __ATOMIC_RELAXED);
+    object_hide(cache, object);
     handed_write(handed, IN_STOCK);
     flush(cache, &one, 1);
 }

@@ -208,6 +208,14 @@ static inline bool slab_index(const struct slab *slab, const void *address, uint
     return begins;
 }
 
+// Tells a tool that looks at every access that an object is free. Not with the option debug, where
+// the allocator itself looks at free objects.
+static inline void object_hide(const struct object_cache *cache, const void *object) {
+    if (!cache->heap->options.debug) {
+        port_memory_hide(object, cache->size);
+    }
+}
+
 // Takes an object out of a magazine; NULL when it has none. The gate is held.
 static inline __attribute__((always_inline)) void *object_pop(struct magazine *magazine) {
     uint64_t count;

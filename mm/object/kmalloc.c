@@ -107,6 +107,7 @@ size_t kmalloc_size(struct kmalloc *kmalloc, const void *memory) {
     struct slab *slab = object_find(&kmalloc->heap, memory);
     uint64_t index;
     if (slab->kind == SLAB_LARGE && slab->base == memory) {
+        port_memory_show(memory, slab->pages * PAGE_SIZE);
         return slab->pages * PAGE_SIZE;
     }
     struct object_guarded guarded;
@@ -118,7 +119,11 @@ size_t kmalloc_size(struct kmalloc *kmalloc, const void *memory) {
         index >= slab->count || handed_read(&slab->handed[index]) != HANDED_OUT) {
         object_misuse(&kmalloc->heap, NULL, memory);
     }
-    return slab->traces != NULL ? slab->traces[index].size : slab->cache->size;
+    if (slab->traces != NULL) {
+        return slab->traces[index].size;
+    }
+    port_memory_show(memory, slab->cache->size); // whoever asks may use all of it
+    return slab->cache->size;
 }
 
 void *kmalloc_realloc(struct kmalloc *kmalloc, void *memory, size_t size, unsigned flags) {
@@ -131,10 +136,12 @@ void *kmalloc_realloc(struct kmalloc *kmalloc, void *memory, size_t size, unsign
         return KMALLOC_NOTHING;
     }
     if (old == kmalloc_class_size(kmalloc, size) && !kmalloc->heap.options.debug) {
+        port_memory_hide((uint8_t *)memory + size, old - size);
         return memory;
     }
     bool debug = kmalloc->heap.options.debug;
     if (!debug && large_resize(&kmalloc->heap, memory, size, flags)) {
+        port_memory_hide((uint8_t *)memory + size, align_up(size, PAGE_SIZE) - size);
         return memory;
     }
     unsigned moved_flags = flags & ~(unsigned)OBJECT_ZERO;

@@ -66,6 +66,7 @@ static void *enlist(struct object_heap *heap, pfn_t first, uint64_t pages, size_
     if ((flags & OBJECT_ZERO) != 0 || heap->options.zero_on_alloc) {
         __builtin_memset(base, 0, pages * PAGE_SIZE);
     }
+    port_memory_hide(base + size, pages * PAGE_SIZE - size);
     return base;
 }
 
@@ -140,6 +141,7 @@ void large_free(struct object_heap *heap, struct slab *slab) {
     if (!known) {
         object_misuse(heap, NULL, base);
     }
+    port_memory_show(base, pages * PAGE_SIZE);
     if (heap->options.zero_on_free) {
         __builtin_memset(base, 0, pages * PAGE_SIZE);
     }

@@ -12,6 +12,7 @@ void *object_alloc_plain(struct object_cache *cache) {
         void *object = object_pop(&part->magazine);
         object_gate_leave(part, open);
         if (__builtin_expect(object != NULL, true)) {
+            port_memory_show(object, cache->wanted);
             return object;
         }
     }
@@ -25,6 +26,7 @@ put_quickly(struct object_cpu *part, struct slab *slab, void *object, uint8_t *h
     if (__builtin_expect(*handed != HANDED_OUT, false)) {
         return false;
     }
+    object_hide(part->cache, object);
     return object_push(part, object, handed) ||
            (slab->home == part && object_return_quick(slab, handed));
 }
@@ -60,6 +62,7 @@ void *kmalloc_alloc_plain(struct kmalloc *kmalloc, size_t size) {
         void *object = object_pop(&part->magazine);
         object_gate_leave(part, cpu);
         if (__builtin_expect(object != NULL, true)) {
+            port_memory_show(object, size);
             return object;
         }
     }

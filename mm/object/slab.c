@@ -82,6 +82,9 @@ struct slab *slab_create(struct object_cpu *part, unsigned flags) {
         return NULL;
     }
     construct_all(slab);
+    if (!heap->options.debug) {
+        port_memory_hide(block, PAGE_SIZE << order);
+    }
     directory_set(heap, block, PAGE_SIZE << order, slab);
     return slab;
 }
@@ -93,6 +96,7 @@ void slab_release(struct slab *slab) {
     if (slab->traces != NULL) {
         object_debug_close(slab);
     }
+    port_memory_show(block, PAGE_SIZE << slab->order);
     page_free(heap->pages, object_frame(block), slab->order);
     record_free(heap, slab);
 }

@@ -475,6 +475,7 @@ static void options_clear_memory(void **state) {
         uint8_t *memory = kmalloc_alloc(&kmalloc, sizes[i], 0);
         memset(memory, 0xff, sizes[i]);
         kmalloc_free(&kmalloc, memory);
+        port_memory_show(memory, sizes[i]); // to look at it though it is nobody's
         assert_int_equal(memory[0] + memory[sizes[i] - 1], 0);
         memset(memory, 0xff, sizes[i]);
         uint8_t *again = kmalloc_alloc(&kmalloc, sizes[i], 0);
