@@ -35,7 +35,7 @@ into = >$@.$$$$ && mv $@.$$$$ $@
 define note
 $(1): always
 	@mkdir -p $$(@D)
-	@echo '$(strip $(2))' | cmp -s - $$@ || { echo '$(strip $(2))' $$(into); }
+	@echo '$(subst $(BUILD)/,,$(strip $(2)))' | cmp -s - $$@ || { echo '$(subst $(BUILD)/,,$(strip $(2)))' $$(into); }
 endef
 
 .DEFAULT_GOAL := all

@@ -28,7 +28,7 @@ def boot(machine, build, timeout):
         with Session(machine, build / "dump/dump.serial", timeout, on_text=show) as session:
             if machine.firmware == "uboot":
                 start_from_uboot(session)
-            refusal = session.expect(rf"{LOADER_GAVE_UP}|^{BOOTED}$", timeout)[0]
+            refusal = session.expect(rf"{LOADER_GAVE_UP}|^{BOOTED}$", timeout, "the prompt")[0]
             if refusal != BOOTED:
                 return session.text, [f"the loader gave up: {refusal}"]
             session.booted = True

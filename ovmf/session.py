@@ -114,10 +114,12 @@ class Session:
             self.on_text(text)
         return bool(data)
 
-    def expect(self, pattern, timeout=60):
+    def expect(self, pattern, timeout=60, name=None):
         """Waits until `pattern` (a regular expression) appears after what was matched before; returns the match. A
-        machine that ended, or a kernel that stopped, will say nothing more: that is not waited out."""
+        machine that ended, or a kernel that stopped, will say nothing more: that is not waited out. `name`: what a
+        person calls it."""
         regex = re.compile(pattern, re.MULTILINE)
+        name = name or repr(pattern)
         until = min(time.monotonic() + timeout, self.deadline)
         while True:
             match = regex.search(self.text, self.position)
@@ -125,12 +127,12 @@ class Session:
                 self.position = match.end()
                 return match
             if STOPPED.search(self.text, self.position):
-                raise Failure(f"the kernel stopped before {pattern!r}; the end of what it said:\n{self.tail()}")
+                raise Failure(f"the kernel stopped before {name}; the end of what it said:\n{self.tail()}")
             left = until - time.monotonic()
             if left <= 0:
-                raise Failure(f"no {pattern!r} within {timeout} s; the end of what it said:\n{self.tail()}")
+                raise Failure(f"no {name} within {timeout:g} s; the end of what it said:\n{self.tail()}")
             if not self._receive(left):
-                raise Failure(f"the machine ended (status {self.wait(5)}) before {pattern!r}; "
+                raise Failure(f"the machine ended (status {self.wait(5)}) before {name}; "
                               f"the end of what it said:\n{self.tail()}")
 
     def send(self, text):
@@ -209,7 +211,7 @@ class Session:
 
 def start_from_uboot(session, options="", loader="EFI/BOOT/BOOTX64.EFI", device="virtio 0:1"):
     """Types what it takes to start the loader at U-Boot's prompt: faster than its own search for something to boot."""
-    session.expect("Hit any key", 30)
+    session.expect("Hit any key", 30, "word from U-Boot")
     session.send("\r")
     session.expect(r"^=> ", 10)
     scan = device.split()[0]

@@ -76,6 +76,8 @@ test-boot: all $(BUILD)/strata.img $(LA57) ## boot the whole matrix of machines
 # hour, on page tables without and with the model of a TLB. LONG= chooses one, SEED= other sequences.
 STEPS ?= 100000000
 LONG ?= page_random page_tables_random
+$(foreach name,$(filter-out page_random page_tables_random,$(LONG)),\
+  $(error LONG=$(name): expected page_random or page_tables_random))
 LONG_PROGRAMS := $(patsubst %,$(BUILD)/host/test_%,page_random page_tables_random)
 $(LONG_PROGRAMS): $(BUILD)/host/test_%: $(BUILD)/host/tests/unit/test_%.o \
     $$(addprefix $(BUILD)/host/,$$(TEST_SOURCES_$$*:.c=.o)) $(BUILD)/host/libstrata-mm.a
@@ -85,10 +87,13 @@ $(LONG_PROGRAMS): $(BUILD)/host/test_%: $(BUILD)/host/tests/unit/test_%.o \
 .PHONY: test-long $(LONG:%=long-%)
 test-long: $(LONG:%=long-%) ## 10^8 random operations on the page allocator and on page tables (STEPS=, SEED=, LONG=)
 $(LONG:%=long-%): long-%: $(BUILD)/host/test_%
+	@echo '$(STEPS)' | grep -qxE '[1-9][0-9]*' || { echo 'STEPS=$(STEPS): expected a number' >&2; exit 2; }
+	@echo '$(SEED)' | grep -qxE '|[0-9]+|0x[0-9a-fA-F]+' || { echo 'SEED=$(SEED): expected a number' >&2; exit 2; }
 	$(Q)STRATA_STEPS=$(STEPS) $(if $(SEED),STRATA_SEED=$(SEED)) $<
 
 # Fuzzing, every target for TIME seconds.
 TIME ?= 60
+$(foreach name,$(filter-out $(FUZZ_TARGETS),$(TARGET)),$(error TARGET=$(name): expected one of $(FUZZ_TARGETS)))
 fuzz: $(addprefix fuzz-,$(or $(TARGET),$(FUZZ_TARGETS))) ## fuzz each target for TIME=60 seconds (TARGET=: that one)
 
 .PHONY: $(FUZZ_TARGETS:%=fuzz-%)

@@ -6,6 +6,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 MAKEFILES = sorted([ROOT / "Makefile", *ROOT.glob("*/build.mk"), *ROOT.glob("tests/*/*.mk")])
 
@@ -46,3 +48,20 @@ def test_objects_are_made_again_for_other_flags(tmp_path):
     assert target.stat().st_mtime_ns == first
     assert make(f"BUILD={tmp_path}", "WARNINGS=-Wall", target).returncode == 0
     assert target.stat().st_mtime_ns > first
+
+
+@pytest.mark.parametrize("words, expected", [
+    (["fuzz", "TARGET=nope"], "TARGET=nope: expected one of acpi "),
+    (["test-long", "LONG=nope"], "LONG=nope: expected page_random or page_tables_random"),
+])
+def test_a_wrong_word_is_answered(words, expected):
+    result = make(*words)
+    assert result.returncode == 2
+    assert expected in result.stderr
+
+
+@pytest.mark.parametrize("seconds", ["", "0", "abc", "-1", "1.5"])
+def test_fuzzing_for_no_time_is_refused(seconds, tmp_path):
+    result = subprocess.run([ROOT / "tests/fuzz/run", "/bin/false", tmp_path, tmp_path / "found", seconds],
+                            capture_output=True, text=True, timeout=60, check=False)
+    assert (result.returncode, result.stderr) == (2, f"TIME={seconds}: expected a number of seconds\n")
