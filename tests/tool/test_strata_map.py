@@ -149,6 +149,12 @@ def test_the_last_map_of_a_log():
                              "7 0x0 160 0xf\n7 0x100000 65280 0xf\n")
 
 
+def test_a_plain_map_does_not_tell_who_made_it(tmp_path):
+    (tmp_path / "log.txt").write_text(EDK2)
+    result = run("--plain", tmp_path / "log.txt")
+    assert (result.returncode, result.stdout.splitlines()[0]) == (0, "# source: log.txt, lines 2 to 7: EDK2's memmap")
+
+
 def test_no_map():
     for text in "", "BIOS-e820: [mem 0x0000000000000000-0x000000000009fbff] usable\n", "\0\0\0":
         result = run(text=text)

@@ -108,6 +108,9 @@ static void print_source(const char *name, const struct settings *settings,
         return;
     }
     const char *prefix = settings->output == OUTPUT_PLAIN ? "# " : "";
+    // A plain map is for handing on: without the folders of whoever made it.
+    const char *slash = settings->output == OUTPUT_PLAIN ? strrchr(name, '/') : NULL;
+    name = slash != NULL ? slash + 1 : name;
     printf("%ssource: %s, lines %zu to %zu: %s", prefix, name, reading->first_line,
            reading->last_line, map_format_name(reading->format));
     if (reading->maps > 1) {
