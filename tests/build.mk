@@ -18,7 +18,7 @@ $(UNIT_PROGRAMS): $(BUILD)/test/unit/test_%: $(BUILD)/test/tests/unit/test_%.o \
     $$(addprefix $(BUILD)/test/,$$(TEST_SOURCES_$$*:.c=.o)) $(BUILD)/test/libstrata-mm.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC_HOST) $(TEST_SANITIZERS) -o $@ $^ -lcmocka -lpthread
+	$(Q)$(CC_HOST) $(TEST_SANITIZERS) -o $@ $^ $(TEST_LIBRARIES) -lcmocka -lpthread
 
 FUZZ_SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZ_FLAGS := $(COMMON) -D_GNU_SOURCE -O1 -fno-omit-frame-pointer -DSTRATA_DEBUG -Imm/host -Imm $(FUZZ_SANITIZERS)
@@ -51,7 +51,7 @@ $(BUILD)/tsan/libstrata-mm.a: $(MM_LIBRARY_SOURCES:%.c=$(BUILD)/tsan/%.o)
 $(THREAD_PROGRAMS): $(BUILD)/tsan/test_%: $(BUILD)/tsan/tests/unit/test_%.o \
     $$(addprefix $(BUILD)/tsan/,$$(TEST_SOURCES_$$*:.c=.o)) $(BUILD)/tsan/libstrata-mm.a
 	$(call say,LINK,$@)
-	$(Q)$(CC_HOST) -fsanitize=thread -o $@ $^ -lcmocka -lpthread
+	$(Q)$(CC_HOST) -fsanitize=thread -o $@ $^ $(TEST_LIBRARIES) -lcmocka -lpthread
 
 # An EFI application that a boot test runs before the loader.
 LA57 := $(BUILD)/test/boot/la57.efi
