@@ -57,9 +57,9 @@ static void look_by(struct console *console, bool back) {
         at += page;
     }
     if (at >= live) {
-        screen_look(screen, SCREEN_LOOK_LIVE, "");
+        screen_look_live(screen);
     } else {
-        screen_look(screen, at, "looking back: PgUp, PgDn; any other key returns");
+        screen_look(screen, at, UINT64_MAX, "looking back: PgUp, PgDn; any other key returns");
     }
 }
 
@@ -78,15 +78,43 @@ static int take_looking(struct console *console, int byte) {
         return CONSOLE_NOTHING;
     }
     if (byte >= 0 && screen->look != SCREEN_LOOK_LIVE) {
-        screen_look(screen, SCREEN_LOOK_LIVE, "");
+        screen_look_live(screen);
     }
     return byte;
+}
+
+// How many pages there are from one row to another.
+static uint64_t pages_between(const struct screen *screen, uint64_t row, uint64_t end) {
+    uint64_t pages = 0;
+    for (row = screen_page_begin(screen, row); row < end; pages++) {
+        row = screen_page_begin(screen, screen_page_end(screen, row));
+    }
+    return pages;
+}
+
+// The page at tour_row; the one behind it is next.
+static void show_page(struct console *console) {
+    struct screen *screen = &console->screen;
+    uint64_t oldest = terminal_oldest(&screen->terminal), end = screen->terminal.bottom + 1;
+    uint64_t row = console->tour_row < oldest ? oldest : console->tour_row;
+    row = screen_page_begin(screen, row);
+    char line[SCREEN_NOTE_MAX];
+    struct text_buffer note;
+    text_buffer_init(&note, line, sizeof(line));
+    text_printf(&note.text, " page %lu of %lu, the next in %u s; typing stops this",
+                pages_between(screen, oldest, row) + 1, pages_between(screen, oldest, end),
+                console->tour_seconds);
+    console->tour_row = screen_page_end(screen, row);
+    screen_look(screen, row, console->tour_row, line);
+    if (screen_page_begin(screen, console->tour_row) >= end) {
+        console->tour_row = oldest;
+    }
 }
 
 // The next page, from the oldest line on, again and again.
 static void tour(struct console *console) {
     struct screen *screen = &console->screen;
-    uint64_t now = clock_ticks(console->clock), page = screen->rows - 1;
+    uint64_t now = clock_ticks(console->clock);
     if (!screen->lit || console->tour_over || console->tour_seconds == 0 ||
         screen_live_top(screen) == terminal_oldest(&screen->terminal)) {
         return;
@@ -96,21 +124,9 @@ static void tour(struct console *console) {
         console->tour_next = now + ticks_of(console, wait);
         console->tour_row = terminal_oldest(&screen->terminal);
     }
-    if (now < console->tour_next) {
-        return;
-    }
-    uint64_t oldest = terminal_oldest(&screen->terminal), bottom = screen->terminal.bottom;
-    char line[SCREEN_NOTE_MAX];
-    struct text_buffer note;
-    text_buffer_init(&note, line, sizeof(line));
-    text_printf(&note.text, " page %lu of %lu, the next in %u s; typing stops this",
-                (console->tour_row - oldest) / page + 1, (bottom - oldest) / page + 1,
-                console->tour_seconds);
-    screen_look(screen, console->tour_row, line);
-    console->tour_next = now + ticks_of(console, console->tour_seconds);
-    console->tour_row += page;
-    if (console->tour_row > bottom) {
-        console->tour_row = oldest;
+    if (now >= console->tour_next) {
+        show_page(console);
+        console->tour_next = now + ticks_of(console, console->tour_seconds);
     }
 }
 
@@ -177,13 +193,26 @@ static int wait_key(struct console *console) {
 
 static void end_page(struct console *console) {
     struct screen *screen = &console->screen;
-    screen_look(screen, console->page_row, " more: space, Enter for a line, q to stop");
+    screen_look(screen, console->page_row, UINT64_MAX, " more: space, Enter for a line, q to stop");
     console_flush(console);
     int key = wait_key(console);
-    screen_look(screen, SCREEN_LOOK_LIVE, "");
+    screen_look_live(screen);
     console->discarding = key == 'q' || key == 'Q' || key == CONTROL_C;
     console->page_row = key == LINE_KEY ? console->page_row + 1 : screen->terminal.bottom;
     console->paging &= console->at_keyboard; // whoever is at the serial line does not page
+}
+
+bool console_begin_page(struct console *console) {
+    const struct terminal *terminal = &console->screen.terminal;
+    if (console->screen.columns == 0 || console->discarding) {
+        return false;
+    }
+    if (console->paging && terminal_cursor_row(terminal) > console->page_row) {
+        end_page(console);
+    }
+    text_puts(&console->screen.text, "\f");
+    console->page_row = console->paging ? terminal_cursor_row(terminal) : 0;
+    return !console->discarding;
 }
 
 void console_begin_answer(struct console *console) {
@@ -207,7 +236,7 @@ void console_panic(struct console *console) {
     // What was being drawn when it happened is not gone on with: its lines are whole all the same.
     console->drawing = false;
     if (console->screen.columns != 0) {
-        screen_look(&console->screen, SCREEN_LOOK_LIVE, "");
+        screen_look_live(&console->screen);
     }
 }
 

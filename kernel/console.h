@@ -81,5 +81,10 @@ void console_end_answer(struct console *console);
 // Says on the screen how much the serial line has lost since that was said there last.
 void console_tell_losses(struct console *console);
 
+// Begins a page for something that has to be seen whole, and is written to `screen.text`: it may
+// have two rows less than the screen. False when nobody will see it: there is no screen, or the
+// rest of the answer is not wanted.
+bool console_begin_page(struct console *console);
+
 // From here on only what is said counts: no paging, nobody looks back.
 void console_panic(struct console *console);

@@ -14,6 +14,7 @@
 #include <paging/image.h>
 #include <paging/start.h>
 #include <panic.h>
+#include <screen/codes.h>
 #include <screen/start.h>
 #include <string.h>
 #include <watch.h>
@@ -97,6 +98,8 @@ static void print_what_was_found(struct text *out) {
 
 static void print_what_came_of_it(struct text *out) {
     struct ledger ledger;
+    codes_show_all(&strata);
+    phases_end(&strata.phases, "codes");
     ledger_compute(&ledger, &strata.map, &strata.pages);
     text_puts(out, "\n");
     report_buddy(out, &strata.pages);

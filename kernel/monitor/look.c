@@ -6,6 +6,7 @@
 #include <monitor/dump.h>
 #include <monitor/monitor.h>
 #include <monitor/whatis.h>
+#include <screen/codes.h>
 #include <state.h>
 #include <string.h>
 
@@ -109,6 +110,28 @@ static void whatis(struct text *out, size_t count, char **arguments) {
     }
 }
 
+// The screen has the pictures, the serial line what they say.
+static void qr(struct text *out, size_t count, char **arguments) {
+    uint64_t part = 0;
+    size_t parts = codes_count(&strata);
+    if (count == 1 && !monitor_number(out, "qr", arguments[0], &part)) {
+        return;
+    }
+    if (part > parts || (count == 1 && part == 0)) {
+        text_printf(out, "qr: there %s %zu code%s; qr shows all\n", parts == 1 ? "is" : "are",
+                    parts, parts == 1 ? "" : "s");
+        return;
+    }
+    text_puts(&strata.serial.text, "what the QR codes say, for strata-map:\n");
+    codes_write(&strata, &strata.serial.text, part);
+    size_t last = part != 0 ? part : parts;
+    for (size_t i = part != 0 ? part : 1; i <= last; i++) {
+        if (!codes_show(&strata, i)) {
+            break;
+        }
+    }
+}
+
 const struct monitor_command monitor_look_commands[] = {
     {"map", "[raw]", "the firmware's memory map", 0, 1, map},
     {"diff", "", "what became of the firmware's map while the loader ran", 0, 0, diff},
@@ -118,6 +141,7 @@ const struct monitor_command monitor_look_commands[] = {
     {"ledger", "", "whose each byte of RAM is", 0, 0, ledger},
     {"view", "", "physical memory to scale, by whose it is", 0, 0, view},
     {"acpi", "", "the ACPI tables and what became of their memory", 0, 0, acpi},
+    {"qr", "[NUMBER]", "map and findings as QR codes: all, or that one", 0, 1, qr},
     {"whatis", "ADDRESS", "a physical address or one of the kernel's, through every layer", 1, 1,
      whatis},
     {"check", "", "every invariant of every structure", 0, 0, check},

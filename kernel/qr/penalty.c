@@ -70,7 +70,7 @@ static unsigned long penalty_of_blocks(const struct qr *qr) {
 
 // For each 5 % that the dark modules' share is away from a half, the first not counted.
 static unsigned long penalty_of_balance(const struct qr *qr) {
-    unsigned long total = (unsigned long)qr->side * qr->side, darks = 0;
+    unsigned long total = (unsigned long)qr->side * qr->side | 1, darks = 0; // a side is odd
     for (unsigned long i = 0; i < total; i++) {
         darks += qr->modules[i] & QR_DARK;
     }

@@ -27,7 +27,7 @@ static const struct {
 size_t qr_codewords(unsigned version) {
     size_t side = 17 + 4 * (size_t)version, alignments = qr_alignments(version);
     // Three finders with their separators, timing, format and the dark module, version.
-    size_t fixed = 3 * 64 + 2 * (side - 16) + 31 + (version >= 7 ? 36 : 0);
+    size_t fixed = 192 + 2 * (side - 16) + 31 + (version >= 7 ? 36 : 0);
     if (alignments != 0) {
         // Not in the finders' corners; those on the timing share five modules with it.
         fixed += (alignments * alignments - 3) * 25 - (alignments - 2) * 2 * 5;

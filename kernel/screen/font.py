@@ -35,8 +35,15 @@ def read(path):
     return font
 
 
+def squares():
+    """Code points from U+E000 on, which are nobody's: squares of 4 x 4 pixels, two beside one another and four rows of
+    them. Bit 0 is the left one above, bit 1 the one to its right, bit 7 the last one."""
+    half = {0: 0, 1: 0xF0, 2: 0x0F, 3: 0xFF}
+    return {0xE000 + bits: [half[bits >> row // 4 * 2 & 3] for row in range(HEIGHT)] for bits in range(256)}
+
+
 def main():
-    font = read(sys.argv[1])
+    font = {**read(sys.argv[1]), **squares()}
     missing = [hex(code) for code in (*range(0x20, 0x7F), *map(ord, "—…·█▀▄▌▐░▒▓─│┌┐└┘├┤┬┴┼")) if code not in font]
     if missing:
         sys.exit(f"{sys.argv[1]}: no glyphs for {' '.join(missing)}")

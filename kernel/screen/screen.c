@@ -78,10 +78,32 @@ uint64_t screen_live_top(const struct screen *screen) {
     return last >= screen->rows ? last - screen->rows + 1 : 0;
 }
 
-void screen_look(struct screen *screen, uint64_t row, const char *note) {
+uint64_t screen_page_end(const struct screen *screen, uint64_t row) {
+    uint64_t full = row + screen->rows - 1;
+    for (uint64_t at = row + 1; at < full; at++) {
+        if (terminal_ends_page(&screen->terminal, at)) {
+            return at;
+        }
+    }
+    return full;
+}
+
+uint64_t screen_page_begin(const struct screen *screen, uint64_t row) {
+    while (terminal_ends_page(&screen->terminal, row)) {
+        row++;
+    }
+    return row;
+}
+
+void screen_look_live(struct screen *screen) {
+    screen_look(screen, SCREEN_LOOK_LIVE, SCREEN_LOOK_LIVE, "");
+}
+
+void screen_look(struct screen *screen, uint64_t row, uint64_t end, const char *note) {
     size_t length = strlen(note);
     length = length < SCREEN_NOTE_MAX ? length : SCREEN_NOTE_MAX - 1;
     screen->look = row;
+    screen->look_end = end;
     memcpy(screen->note, note, length);
     screen->note[length] = '\0';
 }
@@ -97,7 +119,7 @@ static struct cell wanted(const struct screen *screen, const struct cell *cells,
         cell.code = column < length ? (uint8_t)screen->note[column] : 0;
         return cell;
     }
-    if (cells != NULL) {
+    if (cells != NULL && (live || row < screen->look_end)) {
         cell = cells[column];
     }
     if (live && row == terminal_cursor_row(&screen->terminal) &&
@@ -115,7 +137,7 @@ static void draw_run(struct screen *screen, unsigned column, unsigned y, unsigne
     struct pixels_glyph glyphs[RUN_MAX];
     const struct cell *cells = screen->drawn + (size_t)y * screen->columns + column;
     for (unsigned i = 0; i < count; i++) {
-        uint16_t code = cells[i].code != 0 ? cells[i].code : ' ';
+        uint16_t code = cells[i].code > ' ' ? cells[i].code : ' ';
         glyphs[i] = (struct pixels_glyph){font_rows(code), screen->ink[cells[i].style],
                                           screen->paper[cells[i].style]};
     }

@@ -29,6 +29,7 @@ struct screen {
     struct cell *drawn;         // rows x columns, as they are on the screen
     uint8_t *line;              // room to compose pixels in
     uint64_t look;              // the row at the top, when somebody looks back; or SCREEN_LOOK_LIVE
+    uint64_t look_end;          // from this row on nothing is shown then
     char note[SCREEN_NOTE_MAX]; // in the last row while somebody looks back; "" for none
     uint32_t ink[SCREEN_STYLES], paper[SCREEN_STYLES];
 };
@@ -47,9 +48,15 @@ void screen_light(struct screen *screen, void *base);
 // Draws what has changed.  O(cells), and as many pixels as changed cells have.
 void screen_flush(struct screen *screen);
 
-// Shows what begins at `row` of the terminal instead of what is being written, with a note in the
-// last row; SCREEN_LOOK_LIVE goes back. Draws nothing yet.
-void screen_look(struct screen *screen, uint64_t row, const char *note);
+// Shows the rows [row, end) of the terminal, as far as they fit, instead of what is being written,
+// with a note in the last row. Draws nothing yet, as little as going back.
+void screen_look(struct screen *screen, uint64_t row, uint64_t end, const char *note);
+void screen_look_live(struct screen *screen);
+
+// Where a page that begins at `row` ends, with a row left for a note: at the first form feed, or
+// when the screen is full. And where one begins that would begin at `row`: behind form feeds.
+uint64_t screen_page_end(const struct screen *screen, uint64_t row);
+uint64_t screen_page_begin(const struct screen *screen, uint64_t row);
 
 // The row that is at the top when nobody looks back.
 uint64_t screen_live_top(const struct screen *screen);

@@ -5,6 +5,7 @@
 #include <screen/terminal.h>
 #include <string.h>
 
+#define FORM_FEED   0x0c
 #define ESCAPE      0x1b
 #define REPLACEMENT 0xfffd
 #define TABULATOR   8
@@ -27,6 +28,11 @@ uint64_t terminal_oldest(const struct terminal *terminal) {
 const struct cell *terminal_row(const struct terminal *terminal, uint64_t row) {
     bool known = row <= terminal->bottom && row >= terminal_oldest(terminal);
     return known ? row_cells(terminal, row) : NULL;
+}
+
+bool terminal_ends_page(const struct terminal *terminal, uint64_t row) {
+    const struct cell *cells = terminal_row(terminal, row);
+    return cells != NULL && cells[0].code == FORM_FEED;
 }
 
 uint64_t terminal_cursor_row(const struct terminal *terminal) {
@@ -64,6 +70,14 @@ static void new_line(struct terminal *terminal) {
     terminal->begin = terminal->bottom + 1;
     terminal->position = 0;
     reach_cursor(terminal);
+}
+
+static void feed_form(struct terminal *terminal) {
+    if (terminal->position != 0 || terminal->begin != terminal->bottom) {
+        new_line(terminal);
+    }
+    *row_cells(terminal, terminal->begin) = (struct cell){.code = FORM_FEED};
+    new_line(terminal);
 }
 
 static void erase_rest(struct terminal *terminal) {
@@ -116,6 +130,9 @@ static void take_control(struct terminal *terminal, uint8_t byte) {
     switch (byte) {
     case '\n':
         new_line(terminal);
+        break;
+    case FORM_FEED:
+        feed_form(terminal);
         break;
     case '\r':
         terminal->position = 0;

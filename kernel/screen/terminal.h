@@ -10,7 +10,8 @@
 //           └───────────────┘
 //
 // Takes UTF-8, newline, carriage return, backspace, tabulator, and of the escape sequences what the
-// monitor's line editor sends: ESC [ n C, ESC [ n D, ESC [ K. Others are passed over whole.
+// monitor's line editor sends: ESC [ n C, ESC [ n D, ESC [ K. Others are passed over whole. A form
+// feed is a row of its own, an empty one: whoever shows page by page begins one behind it.
 // Rows are counted from the first ever written on, so a row keeps its number while it scrolls.
 // Pure: tests/unit/test_terminal.c.
 #pragma once
@@ -46,6 +47,9 @@ uint64_t terminal_oldest(const struct terminal *terminal);
 
 // The cells of a row, or NULL for one that is not there (any longer).
 const struct cell *terminal_row(const struct terminal *terminal, uint64_t row);
+
+// Whether a form feed was written there.
+bool terminal_ends_page(const struct terminal *terminal, uint64_t row);
 
 // Where the cursor is.
 uint64_t terminal_cursor_row(const struct terminal *terminal);

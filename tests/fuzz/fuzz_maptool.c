@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "../../mm/host/strata-map/read.h"
+#include <mm/map_code.h>
 #include <mm/memmap.h>
 #include <mm/report.h>
 
@@ -45,6 +46,29 @@ static void check_round_trip(const struct efi_map *map, bool records) {
     free(text);
 }
 
+// The last part first.
+static void check_codes(const struct efi_map *map) {
+    enum { CAPACITY = 100 };
+    struct map_code code;
+    map_code_init(&code, map, NULL);
+    size_t parts = map_code_parts(&code, CAPACITY), length = 0;
+    if (parts > 200) {
+        return; // takes long, and shows nothing more
+    }
+    char *text = malloc(parts * (CAPACITY + 1) + 1);
+    for (size_t part = parts; part > 0; part--) {
+        length += map_code_part(&code, part, parts, text + length);
+    }
+    struct map_reading again;
+    expect(length <= parts * CAPACITY, "a part is too long");
+    expect(map_read_text(text, length, &again) == MAP_READ_OK, "codes are not read again");
+    expect(again.count == efi_map_count(map) &&
+               memcmp(again.entries, map->descriptors, map->bytes) == 0,
+           "codes are read as something else");
+    map_reading_free(&again);
+    free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct map_reading reading;
     enum map_read_status status = map_read_text((const char *)data, size, &reading);
@@ -55,10 +79,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         check_conversion(&map);
         check_round_trip(&map, false);
         check_round_trip(&map, true);
+        check_codes(&map);
     } else if (status == MAP_READ_MALFORMED) {
         expect(reading.error_line >= 1 && reading.error_line <= size, "an error on no line");
-        expect(reading.error_column >= 1 && reading.error_column <= size + 1, "in no column");
-        expect(reading.expected[0] != '\0' && reading.found[0] != '\0', "an error without words");
+        bool placed = reading.error_column >= 1 && reading.error_column <= size + 1;
+        bool words = reading.expected[0] != '\0' && reading.found[0] != '\0';
+        expect(reading.problem[0] != '\0' || (placed && words), "an error without words or place");
     }
     map_reading_free(&reading);
     return 0;

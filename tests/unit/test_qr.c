@@ -22,9 +22,10 @@ static char text[4400];
 
 // Some text, of capitals and the like or of any letters, NUL-terminated.
 static void make_text(size_t length, bool alphanumeric, unsigned seed) {
+    static const char small[] = "abcdefghijklmnopqrstuvwxyz";
     for (size_t i = 0; i < length; i++) {
         seed = seed * 1103515245 + 12345;
-        text[i] = alphanumeric ? alphabet[(seed >> 16) % 45] : (char)('a' + (seed >> 16) % 26);
+        text[i] = (char)(alphanumeric ? alphabet[(seed >> 16) % 45] : small[(seed >> 16) % 26]);
     }
     text[length] = '\0';
 }

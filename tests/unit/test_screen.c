@@ -136,16 +136,33 @@ static void looking_back_and_returning(void **state) {
     struct screen *screen = &fixture->screen;
     screen_light(screen, fixture->memory);
     text_puts(&screen->text, "1\n2\n3\n4\n5\n6\n7\n8");
-    screen_look(screen, 1, "");
+    screen_look(screen, 1, UINT64_MAX, "");
     screen_flush(screen);
     expect_rows(fixture, (const char *const[]){"2", "3", "4", "5", "6"});
-    screen_look(screen, SCREEN_LOOK_LIVE, "");
+    screen_look_live(screen);
     screen_flush(screen);
     expect_rows(fixture, (const char *const[]){"4", "5", "6", "7", "8#"});
-    screen_look(screen, 0, "note");
+    screen_look(screen, 0, UINT64_MAX, "note");
     screen_flush(screen);
     assert_int_equal(shown(fixture, 20, 4), '#'); // the note's row stands out to its end
     assert_int_equal(shown(fixture, 0, 3), '4');
+}
+
+static void pages_end_at_form_feeds(void **state) {
+    struct fixture *fixture = *state;
+    struct screen *screen = &fixture->screen;
+    screen_light(screen, fixture->memory);
+    text_puts(&screen->text, "1\n2\n\f\f5\n6\n7\n8\n9\n");
+    assert_int_equal(screen_page_end(screen, 0), 2);
+    assert_int_equal(screen_page_begin(screen, 2), 4);
+    assert_int_equal(screen_page_end(screen, 4), 8);
+    assert_int_equal(screen_page_begin(screen, 8), 8);
+    screen_look(screen, 0, screen_page_end(screen, 0), "");
+    screen_flush(screen);
+    expect_rows(fixture, (const char *const[]){"1", "2", "", "", ""});
+    screen_look(screen, 0, UINT64_MAX, "");
+    screen_flush(screen);
+    expect_rows(fixture, (const char *const[]){"1", "2", "", "", "5"});
 }
 
 static void styles_have_their_colours(void **state) {
@@ -166,6 +183,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(shows_what_was_written, begin, end),
         cmocka_unit_test_setup_teardown(draws_changes_only, begin, end),
         cmocka_unit_test_setup_teardown(looking_back_and_returning, begin, end),
+        cmocka_unit_test_setup_teardown(pages_end_at_form_feeds, begin, end),
         cmocka_unit_test_setup_teardown(styles_have_their_colours, begin, end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

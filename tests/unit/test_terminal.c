@@ -72,6 +72,23 @@ static void a_finished_line_stays(void **state) {
     assert_string_equal(row_text(&terminal, 1), "new");
 }
 
+static void form_feeds_end_pages(void **state) {
+    (void)state;
+    struct terminal terminal = started();
+    say(&terminal, "one\n\ftwo\fthree");
+    assert_string_equal(row_text(&terminal, 0), "one");
+    assert_string_equal(row_text(&terminal, 2), "two");
+    assert_string_equal(row_text(&terminal, 4), "three");
+    for (uint64_t row = 0; row < 7; row++) {
+        assert_int_equal(terminal_ends_page(&terminal, row), row == 1 || row == 3);
+    }
+    say(&terminal, "0123456789\fx"); // two rows, of which the first one is gone by now
+    assert_string_equal(row_text(&terminal, 5), "56789");
+    assert_true(terminal_ends_page(&terminal, 6));
+    assert_string_equal(row_text(&terminal, 7), "x");
+    assert_false(terminal_ends_page(&terminal, 1));
+}
+
 static void old_rows_go(void **state) {
     (void)state;
     struct terminal terminal = started();
@@ -152,7 +169,7 @@ static void styles_are_kept_by_character(void **state) {
 // I1, with the sanitizer watching the cells' ends.
 static void any_bytes_keep_it_whole(void **state) {
     (void)state;
-    static const char likely[] = "\x1b[0123456789CDK\r\n\b\tabc\xe2\x80\x94";
+    static const char likely[] = "\x1b[0123456789CDK\r\n\b\t\fabc\xe2\x80\x94";
     srand(1);
     for (unsigned rows = 2; rows < 8; rows++) {
         struct cell *room = malloc(COLUMNS * rows * sizeof(*room));
@@ -175,6 +192,7 @@ int main(void) {
         cmocka_unit_test(lines_and_wrapping),
         cmocka_unit_test(a_full_row_does_not_cost_an_empty_one),
         cmocka_unit_test(a_finished_line_stays),
+        cmocka_unit_test(form_feeds_end_pages),
         cmocka_unit_test(old_rows_go),
         cmocka_unit_test(editing_goes_over_rows),
         cmocka_unit_test(movements_stop_at_the_ends),

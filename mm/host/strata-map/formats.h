@@ -14,6 +14,7 @@ enum map_format {
     MAP_FORMAT_UBOOT,
     MAP_FORMAT_FREEBSD,
     MAP_FORMAT_PLAIN,
+    MAP_FORMAT_CODES, // not by the line (codes.h)
     MAP_FORMAT_COUNT_,
 };
 

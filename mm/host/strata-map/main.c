@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 enum exit_status { EXIT_FINE, EXIT_BROKEN, EXIT_WRONG_INPUT, EXIT_NO_OUTPUT };
@@ -51,6 +52,9 @@ static const char help[] =
     "  CONVENTIONAL     0000000000000000-00000000000a0000 WB   U-Boot: efidebug memmap\n"
     "  ConventionalMemory 000000000000 0x0 000000a0 UC WB      FreeBSD: memmap, verbose boot\n"
     "  {\"record\":\"efi\",...}                                    Strata: dump json\n"
+    "  STRATA1*1/2*8F3A21C0*51B20C7E*...$                      Strata: QR codes on its screen, "
+    "all\n"
+    "                                                          parts in any order\n"
     "or be a list of lines \"7 0x0 160 0xf\" and remarks \"# ...\" (\\strata\\map.txt).\n"
     "With --html, records of a whole boot (dump json) are shown as they are, slabs and phases "
     "too.\n"
@@ -137,7 +141,38 @@ static void print_reclaimed(const struct machine *machine) {
     text_puts(&out, "\n\n");
 }
 
-static void print_text(struct machine *machine) {
+// Whether the kernel's own findings have that line.
+static bool is_found(const struct memmap *map, const char *line, size_t length) {
+    char mine[400];
+    for (size_t i = 0; i < map->finding_count; i++) {
+        const struct finding *finding = &map->findings[i];
+        struct text_buffer text;
+        text_buffer_init(&text, mine, sizeof(mine));
+        text_printf(&text.text, "%s: %s: ", finding_severity_name(finding->severity),
+                    finding_rule_name(finding->rule));
+        finding_print(&text.text, finding);
+        if (text.length == length && strncasecmp(mine, line, length) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// What the machine itself found and the map alone does not show.
+static void print_further(const struct memmap *map, const char *findings) {
+    bool any = false;
+    for (const char *line = findings; line != NULL && *line != '\0';) {
+        size_t length = strcspn(line, "\n");
+        if (!is_found(map, line, length)) {
+            printf("%s  %.*s\n", any ? "" : "found on the machine itself:\n", (int)length, line);
+            any = true;
+        }
+        line += length + (line[length] == '\n');
+    }
+    fputs(any ? "\n" : "", stdout);
+}
+
+static void print_text(struct machine *machine, const char *findings) {
     struct ledger ledger;
     report_efi_map(&out, &machine->firmware);
     text_puts(&out, "\n");
@@ -145,6 +180,7 @@ static void print_text(struct machine *machine) {
     text_puts(&out, "\n");
     report_findings(&out, &machine->map);
     text_puts(&out, "\n");
+    print_further(&machine->map, findings);
     machine_bring_up(machine);
     if (!machine->has_pages) {
         text_printf(&out, "no page allocator: %s\n", machine->without);
@@ -220,7 +256,7 @@ static enum exit_status print_machine(const char *name, const struct settings *s
         break;
     case OUTPUT_TEXT:
     case OUTPUT_PLAIN:
-        print_text(&machine);
+        print_text(&machine, reading->findings);
         break;
     }
     const char *broken = machine_check(&machine);
@@ -250,6 +286,10 @@ static enum exit_status run_map(const char *shown, const char *bytes, size_t len
         }
         break;
     case MAP_READ_MALFORMED:
+        if (reading.problem[0] != '\0') {
+            fprintf(stderr, "%s:%zu: %s\n", shown, reading.error_line, reading.problem);
+            break;
+        }
         fprintf(stderr, "%s:%zu:%zu: expected %s, found %s\n", shown, reading.error_line,
                 reading.error_column, reading.expected, reading.found);
         break;

@@ -3,7 +3,7 @@
 //
 // Each line is shown to each format in turn. A new map begins where the format changes, where an
 // index that the map has already comes again, and at the heading of a table.
-#include "read.h"
+#include "codes.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +20,7 @@ static const struct {
     [MAP_FORMAT_UBOOT] = {uboot_line, "U-Boot's efidebug memmap"},
     [MAP_FORMAT_FREEBSD] = {freebsd_line, "FreeBSD's table"},
     [MAP_FORMAT_PLAIN] = {plain_line, "the plain format"},
+    [MAP_FORMAT_CODES] = {NULL, "codes from Strata's screen"},
 };
 
 const char *map_format_name(enum map_format format) {
@@ -116,7 +117,7 @@ static void note_stray(struct walk *walk, const struct cursor *line) {
 }
 
 static enum map_read_status read_line(struct walk *walk, const char *begin, const char *end) {
-    for (enum map_format format = 0; format < MAP_FORMAT_COUNT_; format++) {
+    for (enum map_format format = 0; format < MAP_FORMAT_CODES; format++) {
         struct cursor cursor = cursor_on(begin, end);
         struct map_line line = {0};
         bool inside = walk->out->maps != 0 && walk->out->format == format;
@@ -154,8 +155,10 @@ static enum map_read_status check_stray(struct walk *walk, const char *end) {
     return MAP_READ_MALFORMED;
 }
 
+// Codes last: a log in which somebody also typed `qr` has the map in its lines.
 static enum map_read_status read_bytes(const char *at, const char *end, struct map_reading *out) {
     struct walk walk = {.out = out};
+    const char *begin = at;
     while (at < end) {
         const char *stop = line_end(at, end);
         walk.line++;
@@ -164,7 +167,7 @@ static enum map_read_status read_bytes(const char *at, const char *end, struct m
         }
         at = stop + 1;
     }
-    return out->maps == 0 ? MAP_READ_NOTHING : check_stray(&walk, end);
+    return out->maps == 0 ? codes_read(begin, (size_t)(end - begin), out) : check_stray(&walk, end);
 }
 
 // UTF-16 as bytes: what is not ASCII becomes '?', which no format knows.
@@ -202,5 +205,6 @@ enum map_read_status map_read_text(const char *text, size_t length, struct map_r
 
 void map_reading_free(struct map_reading *reading) {
     free(reading->entries);
+    free(reading->findings);
     *reading = (struct map_reading){0};
 }

@@ -7,7 +7,8 @@
 enum map_read_status {
     MAP_READ_OK,
     MAP_READ_NOTHING,   // no line of the text is a descriptor in any format
-    MAP_READ_MALFORMED, // a line begins as a descriptor and goes on otherwise
+    MAP_READ_MALFORMED, // a line begins as a descriptor and goes on otherwise; or, with `problem`,
+                        // codes from the screen are not all there, or mistyped
 };
 
 // The last map of the text: a log may hold several.
@@ -19,7 +20,9 @@ struct map_reading {
     size_t first_line, last_line; // of the one that is given, counted from 1
     size_t error_line, error_column;
     char expected[96];
-    char found[40]; // "end of line", or what stands there in quotes
+    char found[40];    // "end of line", or what stands there in quotes
+    char problem[200]; // of codes, a sentence instead of those two and the column; "" for none
+    char *findings;    // of codes: what the machine itself found, a line each; malloc'ed, or NULL
 };
 
 // Reads `text`, which is ASCII, UTF-8 or UTF-16 with a byte order mark (EDK2's shell writes it).
