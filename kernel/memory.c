@@ -168,6 +168,17 @@ static uint64_t shrink_objects(void *heap) {
     return object_heap_shrink(heap);
 }
 
+// Objects for interrupts are there whatever else takes memory.
+static void make_interrupt_pool(struct kernel *kernel) {
+    if (!object_cache_init(&kernel->interrupt_cache, &kernel->kmalloc.heap, "interrupts",
+                           INTERRUPT_OBJECT_BYTES, 0, NULL) ||
+        !mempool_init(&kernel->interrupt_pool, &kernel->interrupt_cache, kernel->interrupt_stock,
+                      INTERRUPT_OBJECTS, INTERRUPT_OBJECTS)) {
+        kernel->interrupt_pool.cache = NULL;
+        port_log(PORT_WARNING, "no memory for a pool of objects for interrupts");
+    }
+}
+
 void memory_init_objects(struct kernel *kernel) {
     const struct boot_options *given = &kernel->info->options;
     const struct object_options options = {
@@ -180,6 +191,7 @@ void memory_init_objects(struct kernel *kernel) {
         port_panic("no memory for kmalloc's directory");
     }
     page_set_shrinker(&kernel->pages, shrink_objects, &kernel->kmalloc.heap);
+    make_interrupt_pool(kernel);
     phases_end(&kernel->phases, "kmalloc");
 }
 

@@ -11,6 +11,7 @@
 #include <log.h>
 #include <mm/ioremap.h>
 #include <mm/kmalloc.h>
+#include <mm/mempool.h>
 #include <mm/object_guard.h>
 #include <mm/paging.h>
 #include <mm/space.h>
@@ -25,6 +26,10 @@
 #include <x86/control.h>
 #include <x86/features.h>
 #include <x86/segments.h>
+
+// What handlers of interrupts may hold at once: objects of so many bytes.
+#define INTERRUPT_OBJECTS      16
+#define INTERRUPT_OBJECT_BYTES 256
 
 struct kernel {
     const struct boot_info *info; // NULL until the contract was found good
@@ -53,6 +58,9 @@ struct kernel {
     struct page_allocator pages;
     struct page_watch watch;
     struct kmalloc kmalloc;
+    struct object_cache interrupt_cache;
+    struct mempool interrupt_pool; // for who handles interrupts; cache NULL: there is none
+    void *interrupt_stock[INTERRUPT_OBJECTS];
     struct object_guard guard; // started when heap.guard leads here
     pfn_t trace_storage;       // of a recording
     uint64_t trace_pages;      // 0: there is none

@@ -94,6 +94,7 @@ struct object_heap {
     struct record_page *record_pages[OBJECT_RECORD_KINDS]; // with free descriptors
     uint64_t record_page_count, directory_pages;
     struct object_cache *caches;
+    struct mempool *pools; // over these caches (mm/mempool.h)
     struct object_options options;
     uint64_t random;
     uint64_t large_pages; // in large objects (kmalloc)

@@ -21,6 +21,7 @@ struct mempool {
     uint32_t stocked; // objects in the stock
     uint32_t out, most_out;
     uint64_t served_from_stock, refused;
+    struct mempool *next, **link; // of the heap's pools: the heap's lock's
 };
 
 enum mempool_verdict {
@@ -49,3 +50,16 @@ void mempool_free(struct mempool *pool, void *object);
 
 // What can be said of the worst case now.
 enum mempool_verdict mempool_verdict(const struct mempool *pool);
+
+// How a pool stands, all at one moment.
+struct mempool_statistics {
+    const char *name; // the cache's
+    uint32_t size;    // of an object, as asked for
+    uint32_t guaranteed, worst_case;
+    uint32_t available; // in the stock
+    uint32_t out, most_out;
+    uint64_t served_from_stock, refused;
+    enum mempool_verdict verdict;
+};
+
+void mempool_statistics(struct mempool *pool, struct mempool_statistics *statistics); // O(1)

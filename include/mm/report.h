@@ -48,6 +48,8 @@ void report_buddy(struct text *out, struct page_allocator *allocator);
 void report_ledger(struct text *out, const struct ledger *ledger);
 // Object caches that have, or had, a slab.
 void report_slabs(struct text *out, struct object_heap *heap);
+// The pools over the heap's caches, a line each, with what can be said of their worst case.
+void report_pools(struct text *out, struct object_heap *heap);
 // What object_debug_find and object_sites have found.
 void report_defect(struct text *out, const struct object_defect *defect);
 void report_object_sites(struct text *out, const struct object_site *sites, size_t count);
@@ -103,6 +105,9 @@ void record_ledger(struct text *out, const struct ledger *ledger);
 //    "physical":"0x…","cache":"write-back","caller":"function+0x1c"}   (one line; the first page's)
 void record_window(struct text *out, const char *name, struct vm_window *window);
 void record_slabs(struct text *out, struct object_heap *heap);
+//   {"record":"pool","name":"interrupts","object_size":256,"guaranteed":16,"worst_case":16,
+//    "available":16,"out":0,"out_most":0,"from_stock":0,"refused":0,"verdict":"guaranteed"}
+void record_pools(struct text *out, struct object_heap *heap);
 
 // What the frames are: runs of neighbours in the same state; `order` and `owner` of those that are
 // allocated. Free frames' blocks follow from which frames are free. Behind 4096 runs the rest is

@@ -18,6 +18,7 @@ void dump_text(struct text *out, struct kernel *kernel) {
     text_puts(out, "\n");
     report_buddy(out, &kernel->pages);
     report_slabs(out, &kernel->kmalloc.heap);
+    report_pools(out, &kernel->kmalloc.heap);
     report_ledger(out, &ledger);
     phases_report(out, &kernel->phases);
     audit_print(out, kernel);
@@ -80,6 +81,7 @@ void dump_json(struct text *out, struct kernel *kernel) {
     record_buddy(out, &kernel->pages);
     record_frames(out, &kernel->pages);
     record_slabs(out, &kernel->kmalloc.heap);
+    record_pools(out, &kernel->kmalloc.heap);
     record_ledger(out, &ledger);
     controls_records(out, &kernel->controls);
     layout_records(out, &kernel->layout);

@@ -19,6 +19,11 @@ static void slabs(struct text *out, size_t count, char **arguments) {
     report_slabs(out, &strata.kmalloc.heap);
 }
 
+static void pools(struct text *out, size_t count, char **arguments) {
+    (void)count, (void)arguments;
+    report_pools(out, &strata.kmalloc.heap);
+}
+
 static void **place_of(const void *memory) {
     for (unsigned i = 0; i < BY_HAND; i++) {
         if (by_hand[i] == memory) {
@@ -147,6 +152,7 @@ static void shrink(struct text *out, size_t count, char **arguments) {
 
 const struct monitor_command monitor_object_commands[] = {
     {"slabs", "", "object caches: slabs, objects, memory", 0, 0, slabs},
+    {"pools", "", "pools: what is kept back, was taken at most, is guaranteed", 0, 0, pools},
     {"kalloc", "SIZE [align A]", "takes bytes from kmalloc", 1, 3, kalloc},
     {"kfree", "ADDRESS", "gives them back", 1, 1, kfree_by_hand},
     {"kleaks", "", "objects in use, by who allocated them", 0, 0, object_leaks},

@@ -61,7 +61,38 @@ static void operate(struct party *party) {
     party->live[at].pattern = random;
 }
 
+// What the handler holds of the pool for interrupts.
+static struct {
+    uint64_t *objects[INTERRUPT_OBJECTS], patterns[INTERRUPT_OBJECTS];
+    uint64_t taken, spoilt, refused;
+} pooled;
+
+static void release_pooled(unsigned at) {
+    pooled.spoilt += *pooled.objects[at] != pooled.patterns[at];
+    mempool_free(&strata.interrupt_pool, pooled.objects[at]);
+    pooled.objects[at] = NULL;
+}
+
+static void operate_pool(void) {
+    unsigned at = next_random(&interrupt) % INTERRUPT_OBJECTS;
+    if (strata.interrupt_pool.cache == NULL) {
+        return;
+    }
+    if (pooled.objects[at] != NULL) {
+        release_pooled(at);
+        return;
+    }
+    pooled.objects[at] = mempool_alloc(&strata.interrupt_pool);
+    if (pooled.objects[at] == NULL) {
+        pooled.refused++;
+        return;
+    }
+    pooled.taken++;
+    pooled.patterns[at] = *pooled.objects[at] = interrupt.random;
+}
+
 static void on_interrupt(void) {
+    operate_pool();
     for (unsigned i = 0; i < 4; i++) {
         operate(&interrupt);
     }
@@ -94,6 +125,7 @@ static void judge(struct text *out, bool held, const char *sentence, uint64_t *p
 
 void selftest_interrupts(uint64_t *passed, uint64_t *failed, struct text *out) {
     uint64_t around = count_around(), begin = cpu_tsc();
+    pooled.taken = pooled.spoilt = pooled.refused = 0;
     loop = (struct party){.random = 88172645463325252u};
     interrupt = (struct party){.random = 1181783497276652981u};
     pit_start(HZ, on_interrupt);
@@ -106,6 +138,11 @@ void selftest_interrupts(uint64_t *passed, uint64_t *failed, struct text *out) {
     pit_stop();
     release_all(&loop);
     release_all(&interrupt);
+    for (unsigned at = 0; at < INTERRUPT_OBJECTS; at++) {
+        if (pooled.objects[at] != NULL) {
+            release_pooled(at);
+        }
+    }
     around = count_around() - around;
     text_printf(out, "  %lu timer interrupts in %lu operations, %lu found a gate held\n",
                 interrupt.operations / 4, loop.operations, around);
@@ -113,6 +150,13 @@ void selftest_interrupts(uint64_t *passed, uint64_t *failed, struct text *out) {
     judge(out, strata.kmalloc.heap.options.debug || around != 0, "some come at a held gate", passed,
           failed);
     judge(out, loop.spoilt + interrupt.spoilt == 0, "nobody's memory changes", passed, failed);
+    judge(out, strata.interrupt_pool.cache != NULL && pooled.taken > INTERRUPTS / 4,
+          "interrupts take from their pool", passed, failed);
+    judge(out, pooled.spoilt + pooled.refused == 0, "the pool keeps its word", passed, failed);
+    judge(out,
+          strata.interrupt_pool.out == 0 &&
+              mempool_verdict(&strata.interrupt_pool) == MEMPOOL_GUARANTEED,
+          "the pool's worst case is guaranteed", passed, failed);
     judge(out, loop.refused + interrupt.refused == 0, "everybody is served", passed, failed);
     judge(out, object_check(&strata.kmalloc.heap) == NULL, "every invariant", passed, failed);
 }

@@ -129,6 +129,7 @@ static inline void handed_write(uint8_t *handed, uint8_t value) {
 }
 
 // Whoever claims the object sees all that was done with it before (returns.c).
+// NOLINTNEXTLINE(readability-non-const-parameter)
 static inline void handed_return(uint8_t *handed) {
     __atomic_store_n(&handed[0], RETURNED, __ATOMIC_RELEASE);
 }

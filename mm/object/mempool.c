@@ -23,6 +23,28 @@ static void give_stock(struct mempool *pool) {
     }
 }
 
+static void enlist(struct mempool *pool) {
+    struct object_heap *heap = pool->cache->heap;
+    unsigned long irq = lock_acquire(&heap->lock);
+    pool->next = heap->pools;
+    pool->link = &heap->pools;
+    if (pool->next != NULL) {
+        pool->next->link = &pool->next;
+    }
+    heap->pools = pool;
+    lock_release(&heap->lock, irq);
+}
+
+static void delist(struct mempool *pool) {
+    struct object_heap *heap = pool->cache->heap;
+    unsigned long irq = lock_acquire(&heap->lock);
+    *pool->link = pool->next;
+    if (pool->next != NULL) {
+        pool->next->link = pool->link;
+    }
+    lock_release(&heap->lock, irq);
+}
+
 bool mempool_init(struct mempool *pool, struct object_cache *cache, void **stock,
                   uint32_t guaranteed, uint32_t worst_case) {
     *pool = (struct mempool){
@@ -40,6 +62,7 @@ bool mempool_init(struct mempool *pool, struct object_cache *cache, void **stock
         }
         stock[pool->stocked++] = object;
     }
+    enlist(pool);
     return true;
 }
 
@@ -47,6 +70,7 @@ bool mempool_destroy(struct mempool *pool) {
     if (pool->out != 0) {
         return false;
     }
+    delist(pool);
     give_stock(pool);
     return true;
 }
@@ -99,4 +123,21 @@ enum mempool_verdict mempool_verdict(const struct mempool *pool) {
     return pool->most_out > pool->worst_case     ? MEMPOOL_EXCEEDED
            : pool->worst_case > pool->guaranteed ? MEMPOOL_NOT_GUARANTEED
                                                  : MEMPOOL_GUARANTEED;
+}
+
+void mempool_statistics(struct mempool *pool, struct mempool_statistics *statistics) {
+    unsigned long irq = lock_acquire(&pool->lock);
+    *statistics = (struct mempool_statistics){
+        .name = pool->cache->name,
+        .size = pool->cache->wanted,
+        .guaranteed = pool->guaranteed,
+        .worst_case = pool->worst_case,
+        .available = pool->stocked,
+        .out = pool->out,
+        .most_out = pool->most_out,
+        .served_from_stock = pool->served_from_stock,
+        .refused = pool->refused,
+        .verdict = mempool_verdict(pool),
+    };
+    lock_release(&pool->lock, irq);
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Object caches, as text and as records.
+#include <mm/mempool.h>
 #include <mm/report.h>
 #include <string.h>
 
@@ -54,6 +55,34 @@ void record_slabs(struct text *out, struct object_heap *heap) {
                 "{\"record\":\"slab-heap\",\"large\":%lu,\"large_bytes\":\"0x%lx\","
                 "\"overhead\":\"0x%lx\"}\n",
                 heap->large_count, heap->large_pages * PAGE_SIZE, object_heap_overhead(heap));
+}
+
+void report_pools(struct text *out, struct object_heap *heap) {
+    text_puts(out,
+              "  pool                       size  guaranteed  worst  in stock     out    most  "
+              "refused  worst case\n");
+    for (struct mempool *pool = heap->pools; pool != NULL; pool = pool->next) {
+        struct mempool_statistics one;
+        mempool_statistics(pool, &one);
+        text_printf(out, "  %-23s %7u %11u %6u %9u %7u %7u %8lu  %s\n", one.name, one.size,
+                    one.guaranteed, one.worst_case, one.available, one.out, one.most_out,
+                    one.refused, mempool_verdict_name(one.verdict));
+    }
+}
+
+void record_pools(struct text *out, struct object_heap *heap) {
+    for (struct mempool *pool = heap->pools; pool != NULL; pool = pool->next) {
+        struct mempool_statistics one;
+        mempool_statistics(pool, &one);
+        text_puts(out, "{\"record\":\"pool\",\"name\":");
+        text_json_string(out, one.name);
+        text_printf(out,
+                    ",\"object_size\":%u,\"guaranteed\":%u,\"worst_case\":%u,\"available\":%u,"
+                    "\"out\":%u,\"out_most\":%u,\"from_stock\":%lu,\"refused\":%lu,"
+                    "\"verdict\":\"%s\"}\n",
+                    one.size, one.guaranteed, one.worst_case, one.available, one.out, one.most_out,
+                    one.served_from_stock, one.refused, mempool_verdict_name(one.verdict));
+    }
 }
 
 void report_object(struct text *out, const struct object_info *info) {

@@ -21,6 +21,9 @@ def test_selftest(uboot):
     assert passed(answer) > 1000
     interrupts, held = re.search(r"(\d+) timer interrupts in \d+ operations, (\d+) found a gate held", answer).groups()
     assert int(interrupts) >= 3000 and int(held) > 0
+    pool = re.search(r"^  interrupts +256 +16 +16 +16 +0 +(\d+) +0  guaranteed$", session.command("pools"),
+                     re.MULTILINE)
+    assert 1 < int(pool[1]) <= 16
     sound(session)
 
 

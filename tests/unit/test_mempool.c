@@ -95,6 +95,32 @@ static void verdicts_have_names(void **state) {
     mempool_free(&pool, NULL);
 }
 
+// Both of two pools are found from the heap; a destroyed one is no more.
+static void pools_are_listed(void **state) {
+    (void)state;
+    static struct mempool other;
+    void *others[3];
+    struct mempool_statistics one;
+    assert_true(mempool_init(&pool, &cache, stock, KEPT, KEPT));
+    assert_true(mempool_init(&other, &cache, others, 3, 5));
+    assert_true(heap.pools == &other && other.next == &pool && pool.next == NULL);
+    void *object = mempool_alloc(&other);
+    mempool_statistics(&other, &one);
+    assert_string_equal(one.name, "packet");
+    assert_int_equal(one.size, 2000);
+    assert_true(one.guaranteed == 3 && one.worst_case == 5 && one.available == 3);
+    assert_true(one.out == 1 && one.most_out == 1 && one.refused == 0);
+    assert_int_equal(one.verdict, MEMPOOL_NOT_GUARANTEED);
+    assert_false(mempool_destroy(&other));
+    mempool_free(&other, object);
+    assert_true(mempool_destroy(&other));
+    assert_true(heap.pools == &pool && pool.next == NULL && pool.link == &heap.pools);
+    assert_true(mempool_init(&other, &cache, others, 3, 3));
+    assert_true(mempool_destroy(&pool) && heap.pools == &other && other.next == NULL);
+    assert_true(mempool_init(&pool, &cache, stock, KEPT, KEPT));
+    assert_true(mempool_destroy(&other) && heap.pools == &pool);
+}
+
 static void a_pool_is_made_whole_or_not_at_all(void **state) {
     (void)state;
     for (uint64_t n = 1;; n++) {
@@ -142,9 +168,8 @@ static void misuse_is_caught(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_pool_keeps_its_word),
-        TEST(verdicts_have_names),
-        TEST(a_pool_is_made_whole_or_not_at_all),
+        TEST(a_pool_keeps_its_word), TEST(verdicts_have_names),
+        TEST(pools_are_listed),      TEST(a_pool_is_made_whole_or_not_at_all),
         TEST(misuse_is_caught),
     };
     return cmocka_run_group_tests_name("mempool", tests, NULL, NULL);
