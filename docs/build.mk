@@ -36,3 +36,7 @@ $(BUILD)/docs/example.iso: $(BUILD)/docs/example.bin $(EXAMPLE)/grub.cfg
 	$(Q)mv $@.new $@
 
 test: $(BUILD)/docs/example.bin $(BUILD)/docs/example.iso
+
+.PHONY: pictures
+pictures: all $(BUILD)/strata.img ## take the pictures of README.md anew (docs/images)
+	$(Q)$(PYTHON) docs/pictures.py $(BUILD)

@@ -124,8 +124,9 @@ class Browser:
     def mouse(self, kind, x, y, **more):
         self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **more)
 
-    def screenshot(self, path):
-        height = self.run("document.documentElement.scrollHeight")
+    def screenshot(self, path, height=None):
+        """Of the whole page, or of so much of it."""
+        height = height or self.run("document.documentElement.scrollHeight")
         width = self.run("document.documentElement.clientWidth")
         image = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True,
                           clip={"x": 0, "y": 0, "width": width, "height": height, "scale": 1})
