@@ -38,5 +38,5 @@ $(BUILD)/docs/example.iso: $(BUILD)/docs/example.bin $(EXAMPLE)/grub.cfg
 test: $(BUILD)/docs/example.bin $(BUILD)/docs/example.iso
 
 .PHONY: pictures
-pictures: all $(BUILD)/strata.img ## take the pictures of README.md anew (docs/images)
+pictures: all $(BUILD)/strata.img ## take the pictures and the sample of README.md anew
 	$(Q)$(PYTHON) docs/pictures.py $(BUILD)

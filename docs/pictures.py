@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Takes the pictures of README.md anew, both of one boot: the screen, and the page of `make view`. `make pictures`."""
+"""Takes the pictures of README.md anew: the screen and the page of `make view`, both of one boot; and, from another, the
+text that it shows. `make pictures`."""
 
+import re
 import subprocess
 import sys
 import time
@@ -17,6 +19,13 @@ from session import Failure, Session
 from volume import image_volume
 
 IMAGES = ROOT / "docs/images"
+README = ROOT / "README.md"
+SAMPLE_OF = "And as text, `make run MEM=4G`"
+# What of the report stands in README.md: from a line that begins so, how many lines (None:
+# the paragraph), and what follows: "…" for more, a blank line, or nothing.
+PARTS = (("Strata ", 6, "…"), ("firmware map:", 5, "…"), ("regions:", 10, "…"), ("by class:", None, ""),
+         ("findings:", None, ""), (r"\[ .*\] acpi:", None, ""), ("buddy:", None, ""), ("ledger:", None, ""),
+         ("audit:", 2, None))
 BUSY_END = 80 << 20  # so much of the end of memory is shown: what firmware and loader took lies there
 
 
@@ -62,6 +71,31 @@ def picture_page(build, folder, records):
         assert window.problems == [], window.problems
 
 
+def sample(text):
+    """The parts of a boot's text that README.md shows."""
+    lines, shown = text.splitlines(), []
+    for begin, count, after in PARTS:
+        first = next(at for at, line in enumerate(lines) if re.match(begin, line))
+        paragraph = lines[first:lines.index("", first)]
+        cut = [line if len(line) <= 140 else line[:line.rindex(", ", 0, 110)] + ", …" for line in paragraph[:count]]
+        shown += [*cut, *([after, ""] if after else [] if after is None else [""])]
+    return shown[:-1] if shown[-1] == "" else shown
+
+
+def write_sample(text):
+    readme = README.read_text()
+    begin = readme.index("\n\n", readme.index(SAMPLE_OF)) + 2
+    end = re.compile(r"^(?! {4}|$)", re.MULTILINE).search(readme, begin).start()
+    block = "".join(f"    {line}".rstrip() + "\n" for line in sample(text))
+    README.write_text(readme[:begin] + block + "\n" + readme[end:])
+
+
+def boot_for_text(build, folder):
+    machine = Machine(memory="4G", volume=image_volume(build / "strata.img", folder / "strata.img"))
+    with Session(machine, folder / "text.serial", 180) as session:
+        return session.prompt(150)
+
+
 def main(build):
     if browser.find() is None:
         sys.exit("pictures: no Chromium: install chromium-headless-shell (`make deps`)")
@@ -69,7 +103,8 @@ def main(build):
     folder.mkdir(parents=True, exist_ok=True)
     records = boot(build, folder)
     picture_page(build, folder, records)
-    print("pictures: docs/images/screen.png, docs/images/view.png; look at them, and at what README.md says of them")
+    write_sample(boot_for_text(build, folder))
+    print("pictures: docs/images/screen.png, docs/images/view.png, README.md; look at them")
 
 
 if __name__ == "__main__":
