@@ -259,6 +259,9 @@ void console_tell_losses(struct console *console) {
 static void write_both(struct console *console, const char *bytes, size_t count) {
     struct text *serial = &console->serial->text, *screen = &console->screen.text;
     serial->write(serial, bytes, count);
+    if (console->has_plain) {
+        console->plain.text.write(&console->plain.text, bytes, count);
+    }
     if (console->screen.columns != 0) {
         bool outer = console->drawing;
         console->drawing = true;
@@ -304,6 +307,11 @@ void console_init(struct console *console, struct serial *serial, const struct c
 void console_add_screen(struct console *console, const struct boot_framebuffer *framebuffer,
                         void *storage, unsigned lines) {
     screen_init(&console->screen, framebuffer, storage, lines);
+}
+
+void console_add_plain(struct console *console, const struct boot_framebuffer *framebuffer,
+                       void *base) {
+    console->has_plain = plain_screen_init(&console->plain, framebuffer, base);
 }
 
 void console_light(struct console *console, void *framebuffer) {

@@ -16,6 +16,7 @@
 #include <clock.h>
 #include <devices/keyboard.h>
 #include <devices/serial.h>
+#include <screen/plain.h>
 #include <screen/screen.h>
 
 #define CONSOLE_NOTHING (-1) // nothing was typed
@@ -27,7 +28,9 @@ struct console {
     struct text text;
     struct serial *serial;
     const struct clock *clock;
-    struct screen screen; // `columns` is 0 when there is none
+    struct screen screen;      // `columns` is 0 when there is none
+    struct plain_screen plain; // a panic's, while there is no other
+    bool has_plain;
     struct keyboard keyboard;
     bool drawing;        // text is on its way into the cells, or from there to the screen
     uint64_t flushed_at; // ticks
@@ -59,6 +62,10 @@ void console_init(struct console *console, struct serial *serial, const struct c
 void console_add_screen(struct console *console, const struct boot_framebuffer *framebuffer,
                         void *storage, unsigned lines);
 void console_light(struct console *console, void *framebuffer);
+
+// Writes what follows on the framebuffer as it comes: for a panic that is earlier than a screen.
+void console_add_plain(struct console *console, const struct boot_framebuffer *framebuffer,
+                       void *base);
 
 // Draws what is not drawn yet.
 void console_flush(struct console *console);

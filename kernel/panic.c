@@ -3,6 +3,7 @@
 #include <lib/symbols.h>
 #include <mm/port.h>
 #include <panic.h>
+#include <screen/early.h>
 #include <stacks.h>
 #include <state.h>
 #include <x86/cpu.h>
@@ -21,6 +22,9 @@ struct text *panic_begin(bool *again) {
     }
     struct text *out = strata.console;
     console_panic(&strata.tty);
+    if (!*again) {
+        screen_panic(&strata);
+    }
     if (!*again && strata.log.out == NULL) {
         log_open(&strata.log, out);
     }

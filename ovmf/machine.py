@@ -29,7 +29,7 @@ FIRMWARE = {
 }
 UBOOT = "/usr/lib/u-boot/qemu-x86_64/u-boot.rom"
 FIRMWARES = (*FIRMWARE, "uboot")
-DISKS = ("virtio", "esp", "sata", "usb", "nvme", "ide", "none")
+DISKS = ("virtio", "esp", "sata", "usb", "usb2", "nvme", "ide", "none")
 MACHINES = ("q35", "pc")
 
 
@@ -154,6 +154,7 @@ class Machine:
             "esp": ["virtio-blk-pci,drive=disk"],
             "virtio": ["virtio-blk-pci,drive=disk"],
             "usb": ["qemu-xhci", "usb-storage,drive=disk,removable=on"],
+            "usb2": ["usb-ehci", "usb-storage,drive=disk,removable=on"],
             "nvme": ["nvme,drive=disk,serial=strata"],
             "ide": ["ide-hd,drive=disk"],
             "sata": ["ich9-ahci,id=sata", "ide-hd,drive=disk,bus=sata.0"],

@@ -6,6 +6,8 @@
 #include <text/console.h>
 #include <text/utf.h>
 
+#define READING_MICROSECONDS 3000000 // after a line that will be gone
+
 #define TABLES_MAX   1024 // a firmware that claims more is taken for broken
 #define TABLES_SLACK 16   // more may be installed until boot services end
 
@@ -154,6 +156,7 @@ static void find_screen(struct loader *loader) {
         say(loader, BOOT_LOG_INFO,
             "the screen can be drawn on through the firmware only: this is the last line on it; "
             "the rest is on the serial line");
+        loader->boot->Stall(READING_MICROSECONDS);
     }
     if (best > 0) {
         say(loader, BOOT_LOG_DEBUG, "screen: %u x %u at " X64 "%s", screen->width, screen->height,

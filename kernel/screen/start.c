@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Finding room for a screen.
 #include <mm/port.h>
+#include <screen/early.h>
 #include <screen/start.h>
 
 #define ORDER_MOST  8  // 1 MiB: some 1500 lines at 160 columns
@@ -38,6 +39,9 @@ void screen_start(struct kernel *kernel) {
 }
 
 void screen_show(struct kernel *kernel) {
+    if (kernel->screen == NULL) {
+        kernel->screen = screen_map_early(kernel);
+    }
     if (kernel->tty.screen.columns != 0 && kernel->screen != NULL) {
         console_light(&kernel->tty, kernel->screen);
     }

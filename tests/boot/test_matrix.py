@@ -75,8 +75,9 @@ def test_firmwares(ovmf, firmware, machine):
 
 
 @pytest.mark.parametrize("machine, disk", [
-    ("q35", "usb"), ("q35", "sata"), ("q35", "nvme"), ("pc", "ide"), pytest.param("pc", "nvme", marks=matrix),
-    pytest.param("pc", "usb", marks=matrix), pytest.param("pc", "virtio", marks=matrix),
+    ("q35", "usb"), ("q35", "sata"), ("q35", "nvme"), ("pc", "ide"),
+    *(pytest.param(*which, marks=matrix) for which in (
+        ("q35", "usb2"), ("pc", "usb"), ("pc", "usb2"), ("pc", "sata"), ("pc", "nvme"), ("pc", "virtio"))),
 ])
 def test_disks(ovmf, machine, disk):
     sound(ovmf(machine=machine, disk=disk))

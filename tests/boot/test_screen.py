@@ -2,7 +2,9 @@
 """The screen, read from its pixels: it says what the serial line says, whatever kind it is and however large."""
 
 import re
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,11 +15,19 @@ from session import PROMPT
 SCREENS = {
     "std": "VGA",
     "640x480": "VGA,xres=640,yres=480",
-    "4K": "VGA,xres=3840,yres=2160,vgamem_mb=64",
+    "800x600": "VGA,xres=800,yres=600",
     "1440x900": "VGA,xres=1440,yres=900",
+    "1920x1080": "VGA,xres=1920,yres=1080",
+    # At 75 Hz it does not fit the block of the EDID that the firmware reads.
+    "3840x2160": "VGA,xres=3840,yres=2160,vgamem_mb=64,refresh_rate=30000",
     "ramfb": "ramfb",
     "virtio": "virtio-vga",
+    "qxl": "qxl-vga",
+    "cirrus": "cirrus-vga",
+    "bochs": "bochs-display",
 }
+SLICE = ("640x480", "3840x2160")
+MATRIX = [pytest.param(name, marks=() if name in SLICE else pytest.mark.matrix) for name in SCREENS]
 
 
 def start(ovmf, screen, *extra, **more):
@@ -42,14 +52,13 @@ def expect_same(session):
     return shown_soon(session, same, "the screen and the serial line differ")
 
 
-@pytest.mark.parametrize("screen", [
-    "640x480", "4K", *(pytest.param(name, marks=pytest.mark.matrix) for name in ("std", "1440x900", "ramfb", "virtio")),
-])
+@pytest.mark.parametrize("screen", MATRIX)
 def test_it_shows_what_the_serial_line_says(ovmf, screen):
     session = start(ovmf, screen)
     shot = expect_same(session)
     told = re.search(r"screen: (\d+) x (\d+) pixels, (\d+) columns and (\d+) rows", session.text)
     assert tuple(map(int, told.groups())) == (shot.width, shot.height, shot.columns, shot.rows)
+    assert not screen[0].isdigit() or screen == f"{shot.width}x{shot.height}"
     session.command("help")
     session.command("findings")
     expect_same(session)
@@ -58,6 +67,45 @@ def test_it_shows_what_the_serial_line_says(ovmf, screen):
     session.prompt()
     shown_soon(session, lambda shot: PROMPT + "allyox" in shot.text(), "what was edited is not shown")
     sound(session)
+
+
+def test_without_a_screen_all_is_on_the_serial_line(ovmf):
+    session = ovmf()
+    assert "screen: none: the firmware has none" in session.text
+    sound(session)
+
+
+def test_a_screen_that_only_the_firmware_can_draw_on(ovmf):
+    """virtio-gpu without the VGA part has no linear framebuffer, and is off after the exit: who looks at it is told
+    before, for a while."""
+    session = ovmf(prompt=False, extra=["-device", "virtio-gpu-pci"])
+    session.expect("strata: the screen can be drawn on through the firmware only: this is the last line on it", 60)
+    with tempfile.NamedTemporaryFile(suffix=".ppm") as file:
+        session.qmp("screendump", filename=file.name)
+        pixels = Path(file.name).read_bytes()
+    assert len(set(pixels[20::97])) > 1, "nothing is on the screen"
+    session.prompt()
+    assert "screen: none: it can be drawn on through the firmware only, before the exit" in session.text
+    sound(session)
+
+
+@pytest.mark.parametrize("screen", ["640x480", pytest.param("ramfb", marks=pytest.mark.matrix)])
+def test_a_panic_before_there_is_memory_is_shown(ovmf, screen):
+    """On the map of a machine that has next to nothing: there are neither page tables nor cells yet."""
+    little = ("little.txt", b"7 0x1000000 16 0xf\n")
+    session = start(ovmf, screen, prompt=False, options="replay=little.txt", files=[little])
+    session.expect(r"^panic: the firmware left no memory .*(\n.*)*?\nstopped\.$", 120)
+    shot = shown_soon(session, lambda shot: "stopped." in shot.text(), "the panic is not shown")
+    said = session.text[session.text.index("\npanic: ") + 1:]
+    rows = shot.text()
+    assert "".join(f"{row}\n" for row in wrapped(said.strip(), shot.columns)) + "\n" in "\n".join(rows + rows)
+
+
+def test_without_memory_for_page_tables_there_is_a_screen(ovmf):
+    """Every second request fails: the kernel stays on the loader's tables, which do not cover the screen."""
+    session = start(ovmf, "800x600", options="fail=every:2")
+    assert "the kernel stays on the loader's page tables" in session.text
+    expect_same(session)
 
 
 def type_keys(session, *keys):

@@ -240,6 +240,14 @@ static EFI_STATUS EFIAPI exit_services(EFI_HANDLE image, UINTN key) {
 }
 
 // The firmware's signature: NOLINTNEXTLINE(readability-non-const-parameter)
+static EFI_STATUS EFIAPI stall(UINTN microseconds) {
+    if (firmware_enter("Stall", false)) {
+        return firmware.script.fail_status;
+    }
+    firmware.stalled += microseconds;
+    return EFI_SUCCESS;
+}
+
 static EFI_STATUS EFIAPI set_watchdog(UINTN timeout, UINT64 code, UINTN size, CHAR16 *data) {
     if (firmware_enter("SetWatchdogTimer", false)) {
         return firmware.script.fail_status;
@@ -427,6 +435,7 @@ void firmware_reset(void) {
         .HandleProtocol = handle_protocol,
         .ExitBootServices = exit_services,
         .SetWatchdogTimer = set_watchdog,
+        .Stall = stall,
         .LocateHandleBuffer = locate_handle_buffer,
         .LocateProtocol = locate_protocol,
     };

@@ -63,6 +63,7 @@ struct firmware {
     uint32_t types[FIRMWARE_PAGES]; // of each page; FIRMWARE_NOTHING for none
     bool ours[FIRMWARE_PAGES];      // given to the loader
     unsigned calls;                 // of services, so far
+    uint64_t stalled;               // microseconds that the loader waited
     unsigned allocations;
     const char *failed_call; // the name of the service that fail_nth hit
     unsigned pools, handles; // not given back

@@ -382,6 +382,7 @@ static void screens(void **state) {
     screen = &loader_check_jumped()->framebuffer;
     assert_int_equal(screen->base.value, 0);
     assert_int_equal(screen->format, BOOT_PIXEL_BLT_ONLY);
+    assert_true(firmware.stalled >= 1000000); // there is time to read that it is so
 }
 
 static void missing_tables(void **state) {
