@@ -99,9 +99,11 @@ struct object_heap {
     uint64_t random;
     uint64_t large_pages; // in large objects (kmalloc)
     uint64_t large_count;
-    struct slab *large;         // their descriptors
-    void **quarantine;          // with the option debug: freed objects,
-    uint64_t quarantined;       // and how often one was put there
+    struct slab *large;                       // their descriptors
+    void **quarantine;                        // with the option debug: freed objects,
+    uint64_t quarantined;                     // and how often one was put there
+    struct slab *large_oldest, *large_newest; // likewise large ones, and how many pages they have
+    uint64_t large_waiting_pages;
     struct object_guard *guard; // likewise; NULL: none (mm/object_guard.h)
 };
 

@@ -32,6 +32,7 @@ struct object_defect {
     const void *object; // the one whose zone or memory it is
     uint64_t size;      // of it, as asked for
     bool in_use;
+    bool somewhere; // in the object, which has a constructor: found and expected say nothing
     uint32_t allocated_by, freed_by; // offsets in the program's text (port_text); 0: never
 };
 

@@ -31,13 +31,17 @@ static void expect_refusal(struct selftest *test, const char *word,
     expect(test, word, refusal != NULL && strcmp(refusal, word) == 0);
 }
 
+static const char *cache_of(const void *object, const struct selftest *test) {
+    const char *name = object_inspect(&test->kmalloc->heap, object).cache;
+    return name != NULL ? name : "";
+}
+
 // A byte is changed; a look at everything finds it.
 static void expect_found(struct selftest *test, const char *what, uint8_t *at) {
     struct object_defect defect = {.address = NULL};
     *at ^= 0xff;
-    bool found =
-        object_debug_find(&test->kmalloc->heap, &defect) && defect.address == at &&
-        strcmp(defect.cache, object_inspect(&test->kmalloc->heap, test->object).cache) == 0;
+    bool found = object_debug_find(&test->kmalloc->heap, &defect) && defect.address == at &&
+                 strcmp(defect.cache, cache_of(test->object, test)) == 0;
     *at ^= 0xff;
     expect(test, what, found);
 }
@@ -76,6 +80,47 @@ static void misuse_freed(struct selftest *test, bool debug) {
         expect(test, "read after free", poison);
         expect_found(test, "write after free", test->object);
         expect_found(test, "write after free, last byte", test->object + test->size - 1);
+    }
+}
+
+static void construct(void *object) {
+    *(uint8_t *)object = 0xc0;
+}
+
+// What keeps its contents while it is free, and what has pages of its own.
+static void test_other_objects(struct selftest *test, bool debug) {
+    static struct object_cache cache;
+    struct object_heap *heap = &test->kmalloc->heap;
+    struct object_defect defect;
+    test->size = 100;
+    object_cache_init(&cache, heap, "selftest", test->size, 0, construct);
+    test->object = object_alloc(&cache, 0);
+    if (test->object != NULL) {
+        expect_refusal(test, "interior", &cache, test->object + 1);
+        expect_refusal(test, "wrong cache", NULL, test->object);
+        object_free(&cache, test->object);
+        expect_refusal(test, "double free", &cache, test->object);
+        expect(test, "what it held", *test->object == 0xc0);
+        test->object[50] ^= 1;
+        expect(test, "write after free",
+               !debug || (object_debug_find(heap, &defect) && defect.object == test->object));
+        test->object[50] ^= 1;
+    }
+    expect(test, "a cache's end", object_cache_destroy(&cache, NULL));
+    test->size = 100000;
+    test->object = kmalloc_alloc(test->kmalloc, test->size, 0);
+    if (test->object != NULL) {
+        expect_refusal(test, "interior", NULL, test->object + 8);
+        expect_refusal(test, "wrong cache", &cache, test->object);
+        if (debug) {
+            misuse_memory(test);
+        }
+        kmalloc_free(test->kmalloc, test->object);
+        expect(test, "double free", object_refusal(heap, NULL, test->object) != NULL);
+        if (debug) {
+            expect_found(test, "write after free", test->object + test->size - 1);
+        }
+        object_heap_shrink(heap);
     }
 }
 
@@ -149,6 +194,7 @@ static void test_classes(struct selftest *test, bool debug) {
         object_heap_shrink(&test->kmalloc->heap);
     }
     expect(test, "every invariant", object_check(&test->kmalloc->heap) == NULL);
+    test_other_objects(test, debug);
     if (debug) {
         test_guards(test);
     }

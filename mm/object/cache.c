@@ -154,7 +154,7 @@ void object_free_slow(struct object_heap *heap, struct object_cache *cache, void
     }
     struct slab *slab = object_find(heap, object);
     if (cache == NULL && slab->kind == SLAB_LARGE && slab->base == object) {
-        large_free(heap, slab);
+        large_free(heap, slab, caller);
         return;
     }
     if (slab->kind == SLAB_NONE && guard_free(heap, cache, object, caller)) {
@@ -177,7 +177,7 @@ void object_free_slow(struct object_heap *heap, struct object_cache *cache, void
 }
 
 uint64_t object_heap_shrink(struct object_heap *heap) {
-    uint64_t pages = 0;
+    uint64_t pages = large_debug_drain(heap);
     object_debug_drain(heap);
     unsigned long irq = lock_acquire(&heap->list);
     for (struct object_cache *cache = heap->caches; cache != NULL; cache = cache->next) {

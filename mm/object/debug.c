@@ -4,9 +4,10 @@
 // The last OBJECT_REDZONE bytes of each slot, what lies before the first slot and what lies behind
 // the last are red for as long as the slab lives; between the end of the bytes that were asked for
 // and there it is red while the object is in use, and poison while it is free. Objects with a
-// constructor keep what they hold: they are not poisoned.
+// constructor keep what they hold: they are not poisoned, but summed up.
 #include "guard.h"
 
+#include <strata/text.h>
 #include <string.h>
 
 static bool is_poisoned(const struct object_cache *cache) {
@@ -75,6 +76,24 @@ static struct object_defect defect_of(const struct slab *slab, uint64_t index, c
     };
 }
 
+// Of an object with a constructor, which keeps what it holds while it is free (G. Fowler, L. Noll
+// and P. Vo's hash, FNV-1a).
+static uint32_t sum_of(const struct slab *slab, uint64_t index) {
+    const uint8_t *at = slab->base + index * slab->cache->size;
+    const uint8_t *end = at + slab->cache->size - OBJECT_REDZONE;
+    uint32_t sum = 2166136261u;
+    while (at < end) {
+        sum = (uint32_t)((sum ^ *at++) * UINT64_C(16777619));
+    }
+    return sum;
+}
+
+void object_debug_constructed(struct slab *slab) {
+    for (uint64_t i = 0; !is_poisoned(slab->cache) && i < slab->count; i++) {
+        slab->traces[i].sum = sum_of(slab, i);
+    }
+}
+
 // An object and the zones at both of its ends.
 static bool find_in_object(const struct slab *slab, uint64_t index, bool in_use,
                            struct object_defect *defect) {
@@ -87,6 +106,12 @@ static bool find_in_object(const struct slab *slab, uint64_t index, bool in_use,
     if (wrong == NULL) {
         what = "the red zone behind the object";
         wrong = object_debug_wrong(red, end, OBJECT_RED);
+    }
+    if (wrong == NULL && !in_use && !is_poisoned(cache) &&
+        sum_of(slab, index) != slab->traces[index].sum) {
+        *defect = defect_of(slab, index, "somewhere in the freed object", object, *object);
+        defect->somewhere = true;
+        return true;
     }
     if (wrong == NULL && !in_use && is_poisoned(cache)) {
         what = "the freed object";
@@ -136,7 +161,7 @@ bool object_debug_find(struct object_heap *heap, struct object_defect *defect) {
         lock_release(&cache->lock, irq);
     }
     lock_release(&heap->list, list);
-    return found || guard_defect(heap, defect);
+    return found || large_debug_find(heap, defect) || guard_defect(heap, defect);
 }
 
 static const char *caller_name(uint32_t caller, uint32_t *into) {
@@ -152,11 +177,16 @@ _Noreturn void object_debug_refuse(const struct object_defect *defect, const cha
     uint32_t allocated_into, freed_into;
     const char *allocated = caller_name(defect->allocated_by, &allocated_into);
     const char *freed = caller_name(defect->freed_by, &freed_into);
-    port_panic("%s: 0x%lx was written to, %s: 0x%02x instead of 0x%02x; object 0x%lx of %s, %lu "
-               "bytes, allocated by %s+0x%x, freed by %s+0x%x",
-               when, (uint64_t)defect->address, defect->what, defect->found, defect->expected,
-               (uint64_t)defect->object, defect->cache, defect->size, allocated, allocated_into,
-               freed, freed_into);
+    char values[32] = "";
+    if (!defect->somewhere) {
+        struct text_buffer text;
+        text_buffer_init(&text, values, sizeof(values));
+        text_printf(&text.text, ": 0x%02x instead of 0x%02x", defect->found, defect->expected);
+    }
+    port_panic("%s: 0x%lx was written to, %s%s; object 0x%lx of %s, %lu bytes, allocated by "
+               "%s+0x%x, freed by %s+0x%x",
+               when, (uint64_t)defect->address, defect->what, values, (uint64_t)defect->object,
+               defect->cache, defect->size, allocated, allocated_into, freed, freed_into);
 }
 
 uint32_t object_debug_site(const void *caller) {
@@ -208,10 +238,11 @@ void object_debug_free(struct slab *slab, void *object, uint64_t index, const vo
     if (find_in_object(slab, index, true, &defect)) {
         object_debug_refuse(&defect, "out of bounds");
     }
-    handed_write(&slab->handed[index], QUARANTINED);
     if (is_poisoned(slab->cache)) {
         memset(object, OBJECT_POISON, slab->cache->size - OBJECT_REDZONE);
     }
+    slab->traces[index].sum = is_poisoned(slab->cache) ? 0 : sum_of(slab, index);
+    handed_write(&slab->handed[index], QUARANTINED);
     void *oldest = quarantine(heap, object);
     if (oldest != NULL) {
         let_go(heap, oldest);
@@ -254,6 +285,10 @@ static bool count_guarded(void *tally, const struct object_guarded *guarded) {
     return false;
 }
 
+static void count_large(void *tally, const struct slab *slab) {
+    count_object(tally, "large", slab->traces->allocated_by, slab->wanted);
+}
+
 static void count_slab(struct tally *tally, const struct slab *slab) {
     for (uint64_t i = 0; i < slab->count; i++) {
         const struct object_trace *trace = &slab->traces[i];
@@ -286,6 +321,7 @@ size_t object_sites(struct object_heap *heap, struct object_site *sites, size_t 
         lock_release(&cache->lock, irq);
     }
     lock_release(&heap->list, list);
+    large_debug_each(heap, count_large, &tally);
     guard_each(heap, count_guarded, &tally);
     sort_sites(sites, tally.count);
     return tally.count;

@@ -323,8 +323,11 @@ void object_free_slow(struct object_heap *heap, struct object_cache *cache, void
                       const void *caller);
 
 // large.c: objects in pages of their own.
-void *large_alloc(struct object_heap *heap, size_t size, size_t align, unsigned flags);
-void large_free(struct object_heap *heap, struct slab *slab);
+void *large_alloc(struct object_heap *heap, size_t size, size_t align, unsigned flags,
+                  const void *caller);
+void large_free(struct object_heap *heap, struct slab *slab, const void *caller);
+// Forgets it and gives its pages back.
+void large_release(struct object_heap *heap, struct slab *slab);
 // The same as large_alloc for something that grows: with free memory behind it, if there is some.
 void *large_alloc_to_grow(struct object_heap *heap, size_t size, unsigned flags);
 // Makes a large object longer or shorter where it is. False, with nothing changed, when that cannot

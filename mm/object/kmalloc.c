@@ -54,7 +54,7 @@ void *kmalloc_alloc_slow(struct kmalloc *kmalloc, size_t size, unsigned flags, c
         return KMALLOC_NOTHING;
     }
     if (size > KMALLOC_CLASS_MAX || (flags & (OBJECT_BELOW_4G | OBJECT_BELOW_16M)) != 0) {
-        return large_alloc(&kmalloc->heap, size, 0, flags);
+        return large_alloc(&kmalloc->heap, size, 0, flags, caller);
     }
     return object_alloc_slow(&kmalloc->classes[kmalloc_class_for(size)], flags, size, caller);
 }
@@ -73,7 +73,7 @@ void *kmalloc_alloc_aligned(struct kmalloc *kmalloc, size_t size, size_t align, 
         return KMALLOC_NOTHING;
     }
     if (pages) {
-        return large_alloc(&kmalloc->heap, size, align, flags);
+        return large_alloc(&kmalloc->heap, size, align, flags, OBJECT_CALLER);
     }
     unsigned class = kmalloc_class_for(size);
     // Slots of another size than the class's are aligned as the class alone promises.
@@ -106,7 +106,11 @@ size_t kmalloc_size(struct kmalloc *kmalloc, const void *memory) {
     }
     struct slab *slab = object_find(&kmalloc->heap, memory);
     uint64_t index;
-    if (slab->kind == SLAB_LARGE && slab->base == memory) {
+    if (slab->kind == SLAB_LARGE && slab->base == memory && slab->traces != NULL &&
+        !large_trace_of(slab)->freed) {
+        return slab->wanted;
+    }
+    if (slab->kind == SLAB_LARGE && slab->base == memory && slab->traces == NULL) {
         port_memory_show(memory, slab->pages * PAGE_SIZE);
         return slab->pages * PAGE_SIZE;
     }
@@ -161,9 +165,9 @@ void *kmalloc_realloc(struct kmalloc *kmalloc, void *memory, size_t size, unsign
 
 // What an allocation of `size` bytes has, when there are `there`.
 static size_t size_for(const struct kmalloc *kmalloc, size_t size, const struct slab *slab) {
-    return slab->kind == SLAB_LARGE                          ? align_up(size, PAGE_SIZE)
-           : slab->traces != NULL || slab->kind == SLAB_NONE ? size // NONE: it is guarded
-                                                             : kmalloc_class_size(kmalloc, size);
+    return slab->traces != NULL || slab->kind == SLAB_NONE ? size // NONE: it is guarded
+           : slab->kind == SLAB_LARGE                      ? align_up(size, PAGE_SIZE)
+                                                           : kmalloc_class_size(kmalloc, size);
 }
 
 void kmalloc_free_sized(struct kmalloc *kmalloc, void *memory, size_t size) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Objects in pages of their own: larger than the largest class, aligned to more, or below a
 // ceiling. Each has a descriptor; the directory knows only the first frame.
-#include "internal.h"
+#include "debug.h"
 
 // What grows gets a block this many times as large as it is, so that it can grow in place for a
 // while, but not more than this many pages.
@@ -41,22 +41,45 @@ static uint64_t natural_align(uint64_t pages) {
     return (pages & (pages - 1)) == 0 ? pages * PAGE_SIZE : PAGE_SIZE;
 }
 
-// Makes an object of pages that were taken; gives these back without memory for its descriptor.
-static void *enlist(struct object_heap *heap, pfn_t first, uint64_t pages, size_t size,
-                    unsigned flags) {
-    uint8_t *base = port_direct_map(paddr_of(first));
+// What is wanted.
+struct shape {
+    size_t size;
+    uint64_t lead;      // pages before the object (the option debug)
+    const void *caller; // likewise
+};
+
+// A descriptor for an object at this place; NULL without memory. Nothing knows of it yet.
+static struct slab *describe(struct object_heap *heap, uint8_t *base, uint64_t pages,
+                             const struct shape *shape, unsigned flags) {
     struct slab *slab = NULL;
     if (directory_prepare(heap, base, PAGE_SIZE, flags)) {
         slab = record_alloc(heap, slab_bytes(0), flags);
     }
     if (slab == NULL) {
-        page_free_contig(heap->pages, first, pages);
         return NULL;
     }
     slab->kind = SLAB_LARGE;
     slab->base = base;
     slab->pages = pages;
-    slab->wanted = size;
+    slab->wanted = shape->size;
+    if (heap->options.debug && !large_debug_open(heap, slab, shape->lead, shape->caller, flags)) {
+        record_free(heap, slab);
+        return NULL;
+    }
+    return slab;
+}
+
+// Makes an object of pages that were taken; gives these back without memory for its descriptor.
+static void *enlist(struct object_heap *heap, pfn_t first, uint64_t pages,
+                    const struct shape *shape, unsigned flags) {
+    uint8_t *base = port_direct_map(paddr_of(pfn(first.value + shape->lead)));
+    size_t size = shape->size;
+    struct slab *slab = describe(heap, base, pages - shape->lead, shape, flags);
+    if (slab == NULL) {
+        page_free_contig(heap->pages, first, pages);
+        return NULL;
+    }
+    pages = slab->pages;
     unsigned long irq = lock_acquire(&heap->lock);
     slab_list_add(&heap->large, slab);
     heap->large_count++;
@@ -64,20 +87,27 @@ static void *enlist(struct object_heap *heap, pfn_t first, uint64_t pages, size_
     lock_release(&heap->lock, irq);
     directory_set(heap, base, PAGE_SIZE, slab);
     if ((flags & OBJECT_ZERO) != 0 || heap->options.zero_on_alloc) {
-        __builtin_memset(base, 0, pages * PAGE_SIZE);
+        __builtin_memset(base, 0, heap->options.debug ? size : pages * PAGE_SIZE);
     }
-    port_memory_hide(base + size, pages * PAGE_SIZE - size);
+    if (!heap->options.debug) {
+        port_memory_hide(base + size, pages * PAGE_SIZE - size);
+    }
     return base;
 }
 
-void *large_alloc(struct object_heap *heap, size_t size, size_t align, unsigned flags) {
+void *large_alloc(struct object_heap *heap, size_t size, size_t align, unsigned flags,
+                  const void *caller) {
     uint64_t pages = pages_of(size);
     pfn_t first;
     if (pages > heap->directory.region_count * 512) {
         return NULL;
     }
     align = align == 0 ? natural_align(pages) : align;
-    return take_pages(heap, pages, align, flags, &first) ? enlist(heap, first, pages, size, flags)
+    const struct shape shape = {size, large_lead(heap, align), caller};
+    if (heap->options.debug) {
+        pages = shape.lead + pages_of(size + PAGE_SIZE);
+    }
+    return take_pages(heap, pages, align, flags, &first) ? enlist(heap, first, pages, &shape, flags)
                                                          : NULL;
 }
 
@@ -90,13 +120,14 @@ void *large_alloc_to_grow(struct object_heap *heap, size_t size, unsigned flags)
     }
     if (room <= pages || heap->pages->watch != NULL ||
         !take_pages(heap, room, room * PAGE_SIZE, flags & ~(unsigned)OBJECT_ATOMIC, &first)) {
-        return large_alloc(heap, size, 0, flags);
+        return large_alloc(heap, size, 0, flags, NULL);
     }
     if (!page_resize_contig(heap->pages, first, room, pages)) {
         page_free_contig(heap->pages, first, room);
-        return large_alloc(heap, size, 0, flags);
+        return large_alloc(heap, size, 0, flags, NULL);
     }
-    return enlist(heap, first, pages, size, flags);
+    const struct shape shape = {.size = size};
+    return enlist(heap, first, pages, &shape, flags);
 }
 
 // The lock is held: others look for the object that an address is inside of.
@@ -126,7 +157,15 @@ bool large_resize(struct object_heap *heap, void *memory, size_t size, unsigned 
     return true;
 }
 
-void large_free(struct object_heap *heap, struct slab *slab) {
+void large_free(struct object_heap *heap, struct slab *slab, const void *caller) {
+    if (heap->options.debug) {
+        large_debug_free(heap, slab, caller);
+    } else {
+        large_release(heap, slab);
+    }
+}
+
+void large_release(struct object_heap *heap, struct slab *slab) {
     uint8_t *base = slab->base;
     uint64_t pages = slab->pages;
     unsigned long irq = lock_acquire(&heap->lock);
@@ -145,6 +184,10 @@ void large_free(struct object_heap *heap, struct slab *slab) {
     if (heap->options.zero_on_free) {
         __builtin_memset(base, 0, pages * PAGE_SIZE);
     }
+    uint64_t lead = slab->traces != NULL ? large_trace_of(slab)->lead : 0;
+    if (slab->traces != NULL) {
+        record_free(heap, slab->traces);
+    }
     record_free(heap, slab);
-    page_free_contig(heap->pages, object_frame(base), pages);
+    page_free_contig(heap->pages, object_frame(base - lead * PAGE_SIZE), lead + pages);
 }

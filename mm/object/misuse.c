@@ -53,6 +53,15 @@ static const char *wrong_in(const struct slab *slab, const struct object_cache *
     return handed_read(&slab->handed[*index]) == HANDED_OUT ? NULL : "double free";
 }
 
+static const char *wrong_large(const struct slab *slab, const struct object_cache *cache,
+                               const void *address) {
+    bool freed = slab->traces != NULL && large_trace_of(slab)->freed;
+    return slab->base != address ? "interior"
+           : cache != NULL       ? "wrong cache"
+           : freed               ? "double free"
+                                 : NULL;
+}
+
 const char *object_refusal(struct object_heap *heap, const struct object_cache *cache,
                            const void *address) {
     const struct slab *slab = object_find(heap, address);
@@ -65,7 +74,7 @@ const char *object_refusal(struct object_heap *heap, const struct object_cache *
         return guard_refusal(cache, &guarded, address);
     }
     if (slab->kind == SLAB_LARGE) {
-        return slab->base != address ? "interior" : cache != NULL ? "wrong cache" : NULL;
+        return wrong_large(slab, cache, address);
     }
     return object_inspect(heap, address).kind == OBJECT_LARGE ? "interior" : "foreign";
 }
@@ -93,6 +102,18 @@ static _Noreturn void misuse_guarded(const struct object_cache *cache,
                (uint64_t)guarded->object, guarded->size, sites);
 }
 
+static _Noreturn void misuse_large(const struct slab *slab, const struct object_cache *cache,
+                                   const void *address) {
+    const char *wrong = wrong_large(slab, cache, address);
+    char sites[160] = "";
+    if (slab->traces != NULL) {
+        name_sites(sites, sizeof(sites), slab->traces->allocated_by, slab->traces->freed_by);
+    }
+    port_panic("%s: 0x%lx: %s: it is%s a large object of %lu bytes at 0x%lx%s", call(cache),
+               (uint64_t)address, wrong != NULL ? wrong : "double free",
+               slab->base == address ? "" : " inside", slab->wanted, (uint64_t)slab->base, sites);
+}
+
 _Noreturn void object_misuse(struct object_heap *heap, const struct object_cache *cache,
                              const void *address) {
     const struct slab *slab = object_find(heap, address);
@@ -105,9 +126,7 @@ _Noreturn void object_misuse(struct object_heap *heap, const struct object_cache
         foreign(heap, cache, address);
     }
     if (slab->kind == SLAB_LARGE) {
-        port_panic("%s: 0x%lx: %s: it is%s a large object of %lu bytes at 0x%lx", call(cache), at,
-                   slab->base == address ? "wrong cache" : "interior",
-                   slab->base == address ? "" : " inside", slab->wanted, (uint64_t)slab->base);
+        misuse_large(slab, cache, address);
     }
     uint64_t index;
     const char *wrong = wrong_in(slab, cache, address, &index);

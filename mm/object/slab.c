@@ -82,6 +82,9 @@ struct slab *slab_create(struct object_cpu *part, unsigned flags) {
         return NULL;
     }
     construct_all(slab);
+    if (slab->traces != NULL) {
+        object_debug_constructed(slab);
+    }
     if (!heap->options.debug) {
         port_memory_hide(block, PAGE_SIZE << order);
     }

@@ -132,10 +132,11 @@ void report_guarded(struct text *out, const struct object_guarded *guarded, cons
 }
 
 void report_defect(struct text *out, const struct object_defect *defect) {
-    text_printf(out,
-                "0x%lx was written to, %s: 0x%02x instead of 0x%02x; object at 0x%lx of %s, %lu "
-                "bytes, %s, allocated by ",
-                (uint64_t)defect->address, defect->what, defect->found, defect->expected,
+    text_printf(out, "0x%lx was written to, %s", (uint64_t)defect->address, defect->what);
+    if (!defect->somewhere) {
+        text_printf(out, ": 0x%02x instead of 0x%02x", defect->found, defect->expected);
+    }
+    text_printf(out, "; object at 0x%lx of %s, %lu bytes, %s, allocated by ",
                 (uint64_t)defect->object, defect->cache, defect->size,
                 defect->in_use ? "in use" : "free");
     report_caller(out, defect->allocated_by);

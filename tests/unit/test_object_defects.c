@@ -23,9 +23,22 @@
 
 static struct world world;
 static struct kmalloc kmalloc;
-static size_t size;            // of the class
-static uint8_t *object;        // the one that is misused
-static unsigned caught, tried; // of the whole matrix
+static size_t size;               // of the class
+static uint8_t *object;           // the one that is misused
+static unsigned caught, tried;    // of the whole matrix
+static struct object_cache *from; // the cache that objects come from; NULL: kmalloc
+
+static void *take(void) {
+    return from != NULL ? object_alloc(from, 0) : kmalloc_alloc(&kmalloc, size, 0);
+}
+
+static void give(void *memory) {
+    if (from != NULL) {
+        object_free(from, memory);
+    } else {
+        kmalloc_free(&kmalloc, memory);
+    }
+}
 
 static void open_with(bool debug) {
     const struct world_range range = {MIB, 256 * MIB, EFI_CONVENTIONAL};
@@ -48,7 +61,7 @@ static void take_slots(uint8_t *slots[SLOTS]) {
     void *slab = NULL;
     while (found < SLOTS) {
         assert_true(count < OBJECTS_MAX);
-        all[count] = kmalloc_alloc(&kmalloc, size, 0);
+        all[count] = take();
         struct object_info info = object_inspect(&kmalloc.heap, all[count++]);
         slab = slab == NULL ? info.slab : slab;
         struct object_info last = info;
@@ -71,7 +84,7 @@ static void take_slots(uint8_t *slots[SLOTS]) {
     }
     for (unsigned i = 0; i < count; i++) {
         if (all[i] != slots[0] && all[i] != slots[1] && all[i] != slots[2]) {
-            kmalloc_free(&kmalloc, all[i]);
+            give(all[i]);
         }
     }
 }
@@ -103,7 +116,7 @@ static void expect(const char *what, bool is_caught) {
 // A byte at `at` is changed; the object's free notices.
 static void out_of_bounds(const char *what, uint8_t *at) {
     *at ^= 0xff;
-    expect(what, PANICS(kmalloc_free(&kmalloc, object)) && says("out of bounds", at) &&
+    expect(what, PANICS(give(object)) && says("out of bounds", at) &&
                      strstr(host_panic_message, "allocated by culprit") != NULL);
     *at ^= 0xff;
 }
@@ -141,7 +154,7 @@ static void interior_frees(void) {
     for (unsigned i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
         if (offsets[i] < size) {
             uint8_t *inside = object + offsets[i];
-            expect("interior", PANICS(kmalloc_free(&kmalloc, inside)) && says("interior", inside));
+            expect("interior", PANICS(give(inside)) && says("interior", inside));
         }
     }
 }
@@ -164,9 +177,9 @@ static void wrong_frees(bool debug) {
 }
 
 static void double_frees(bool debug) {
-    kmalloc_free(&kmalloc, object);
+    give(object);
     expect("double free",
-           PANICS(kmalloc_free(&kmalloc, object)) && says("double free", object) &&
+           PANICS(give(object)) && says("double free", object) &&
                (!debug || (strstr(host_panic_message, "allocated by culprit") != NULL &&
                            strstr(host_panic_message, "freed by culprit") != NULL)));
     void *others[40];
@@ -176,9 +189,18 @@ static void double_frees(bool debug) {
     for (unsigned i = 0; i < 40; i++) {
         kmalloc_free(&kmalloc, others[i]);
     }
-    expect("delayed double free",
-           PANICS(kmalloc_free(&kmalloc, object)) && says("double free", object));
+    expect("delayed double free", PANICS(give(object)) && says("double free", object));
     expect("kmalloc_size of a freed one", PANICS(kmalloc_size(&kmalloc, object)));
+}
+
+// All but the object. A slab of one or two has one of them twice.
+static void free_others(uint8_t *const slots[SLOTS]) {
+    for (unsigned other = 0; other < SLOTS; other++) {
+        bool same = other != 0 && slots[other] == slots[other - 1];
+        if (slots[other] != object && !same) {
+            give(slots[other]);
+        }
+    }
 }
 
 static void misuse_slot(bool debug) {
@@ -216,12 +238,7 @@ static void matrix(bool debug) {
             size = kmalloc.classes[class].wanted;
             take_slots(slots);
             object = slots[i];
-            for (unsigned other = 0; other < SLOTS; other++) {
-                bool same = other != 0 && slots[other] == slots[other - 1];
-                if (slots[other] != object && !same) {
-                    kmalloc_free(&kmalloc, slots[other]);
-                }
-            }
+            free_others(slots);
             misuse_slot(debug);
             close_world();
         }
@@ -229,6 +246,150 @@ static void matrix(bool debug) {
     print_message("%u of %u defects caught\n", caught, tried);
     assert_int_equal(caught, tried);
     assert_true(tried > (debug ? 4000 : 2000));
+}
+
+// A large object: what a class's object has to stand, and in debug mode the same of its pages.
+static void misuse_large(bool debug) {
+    interior_frees();
+    wrong_frees(debug);
+    if (debug) {
+        out_of_bounds("+1", object + size);
+        out_of_bounds("+8", object + size + 7);
+        out_of_bounds("+page", object + size - 1 + PAGE_SIZE);
+        out_of_bounds("-1", object - 1);
+        out_of_bounds("-8", object - 8);
+        out_of_bounds("-page", object - PAGE_SIZE);
+    }
+    give(object);
+    if (!debug) { // while its page is free
+        expect("double free",
+               PANICS(give(object)) && strstr(host_panic_message, "double free") != NULL);
+        return;
+    }
+    expect("double free", PANICS(give(object)) && says("double free", object) &&
+                              strstr(host_panic_message, "allocated by culprit") != NULL &&
+                              strstr(host_panic_message, "freed by culprit") != NULL);
+    expect("kmalloc_size of a freed one", PANICS(kmalloc_size(&kmalloc, object)));
+    expect("read after free", reads_poison());
+    written_after_free("write after free, first byte", object);
+    written_after_free("write after free, last byte", object + size - 1);
+    uint8_t *again = take();
+    assert_ptr_not_equal(again, object);
+    written_after_free("write after reuse", object + size / 2);
+    give(again);
+    expect("delayed double free", PANICS(give(object)) && says("double free", object));
+    object[7] ^= 1;
+    expect("use after free, when it leaves the quarantine",
+           PANICS(object_heap_shrink(&kmalloc.heap)) && says("use after free", object + 7));
+}
+
+static void large_matrix(bool debug) {
+    const size_t sizes[] = {65537,   69632, 100000,  128 * KIB,      128 * KIB + 1, 300001,
+                            MIB - 1, MIB,   MIB + 1, 2 * MIB - 4096, 2 * MIB,       3 * MIB + 5};
+    caught = tried = 0;
+    for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        open_with(debug);
+        size = sizes[i];
+        object = take();
+        assert_non_null(object);
+        assert_int_equal(kmalloc_size(&kmalloc, object), debug ? size : align_up(size, PAGE_SIZE));
+        misuse_large(debug);
+        lock_innermost[0] = NULL;
+        world_destroy(&world);
+    }
+    print_message("large objects: %u of %u defects caught\n", caught, tried);
+    assert_int_equal(caught, tried);
+    assert_int_equal(tried, sizeof(sizes) / sizeof(sizes[0]) * (debug ? 23 : 9));
+}
+
+static void large_objects_join_the_matrix(void **state) {
+    (void)state;
+    large_matrix(true);
+    large_matrix(false);
+}
+
+static void construct(void *memory) {
+    memset(memory, 0xc0, from->wanted);
+}
+
+// A byte far away, which may be one of a free object: then it is known which.
+static void far_from_constructed(const char *what, uint8_t *at) {
+    struct object_defect defect = {.address = NULL};
+    *at ^= 0xff;
+    bool found = object_debug_find(&kmalloc.heap, &defect);
+    const uint8_t *begin = defect.object;
+    expect(what, found && (defect.somewhere ? at >= begin && at < begin + from->size
+                                            : defect.address == at));
+    *at ^= 0xff;
+}
+
+// An object that keeps what it holds: every byte of it is watched by its sum.
+static void misuse_constructed(bool debug) {
+    static struct object_cache other;
+    interior_frees();
+    assert_true(object_cache_init(&other, &kmalloc.heap, "other", size, 0, construct));
+    expect("wrong cache", PANICS(object_free(&other, object)) && says("wrong cache", object));
+    expect("to kmalloc", PANICS(kmalloc_free(&kmalloc, object)) && says("wrong cache", object));
+    assert_true(object_cache_destroy(&other, NULL));
+    if (debug) {
+        out_of_bounds("+1", object + size);
+        out_of_bounds("+8", object + size + 7);
+        out_of_bounds("-1", object - 1);
+        out_of_bounds("-8", object - 8);
+        far_from_constructed("+page", object + size - 1 + PAGE_SIZE);
+        far_from_constructed("-page", object - PAGE_SIZE);
+    }
+    give(object);
+    expect("double free", PANICS(give(object)) && says("double free", object));
+    expect("delayed double free", PANICS(give(object)) && says("double free", object));
+    const size_t places[] = {0, size / 2, size - 1};
+    for (unsigned i = 0; debug && i < 3; i++) {
+        struct object_defect defect = {.address = NULL};
+        object[places[i]] ^= 1;
+        expect("write after free", object_debug_find(&kmalloc.heap, &defect) &&
+                                       defect.object == object && defect.somewhere &&
+                                       !defect.in_use && defect.freed_by != 0);
+        object[places[i]] ^= 1;
+    }
+    port_memory_show(object, size); // to look at it though it is nobody's
+    expect("what it held", object[0] == 0xc0 && object[size - 1] == 0xc0);
+    if (debug) {
+        object[size / 3] ^= 4;
+        expect("use after free, when it leaves the quarantine",
+               PANICS(object_heap_shrink(&kmalloc.heap)) && says("use after free", object) &&
+                   strstr(host_panic_message, "somewhere") != NULL);
+    }
+}
+
+static void constructed_matrix(bool debug) {
+    static struct object_cache cache;
+    const size_t sizes[] = {8, 24, 40, 64, 100, 256, 1000, 4096, 5000, 20000, 65536};
+    caught = tried = 0;
+    for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        for (unsigned slot = 0; slot < SLOTS; slot++) {
+            uint8_t *slots[SLOTS] = {NULL};
+            open_with(debug);
+            size = sizes[i];
+            from = &cache;
+            assert_true(object_cache_init(&cache, &kmalloc.heap, "made", size, 0, construct));
+            take_slots(slots);
+            object = slots[slot];
+            free_others(slots);
+            misuse_constructed(debug);
+            from = NULL;
+            lock_innermost[0] = NULL;
+            world_destroy(&world);
+        }
+    }
+    print_message("objects with a constructor: %u of %u defects caught\n", caught, tried);
+    assert_int_equal(caught, tried);
+    assert_true(tried > (debug ? 500 : 250));
+}
+
+static void constructed_objects_join_the_matrix(void **state) {
+    (void)state;
+    constructed_matrix(true);
+    constructed_matrix(false);
 }
 
 static void all_is_caught_with_debug(void **state) {
@@ -408,6 +569,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_is_caught_with_debug),
         cmocka_unit_test(what_is_promised_is_caught_always),
+        cmocka_unit_test(large_objects_join_the_matrix),
+        cmocka_unit_test(constructed_objects_join_the_matrix),
         cmocka_unit_test(foreign_addresses_are_caught),
         cmocka_unit_test(two_frees_at_once_are_caught_at_the_flush),
         cmocka_unit_test(two_frees_at_once_are_caught_at_the_harvest),
