@@ -4,6 +4,7 @@
 #include <string.h>
 #include <x86/cpu.h>
 
+#define NOISE            0x00
 #define CONTROL_C        0x03
 #define ESCAPE           0x1b
 #define FLUSH_PER_SECOND 30
@@ -155,23 +156,47 @@ int console_read(struct console *console) {
     return byte;
 }
 
+// Keeps a byte for console_read. What does not fit counts as lost behind what does.
+static void keep(struct console *console, uint8_t byte) {
+    if (console->ahead_count == CONSOLE_AHEAD) {
+        console->serial->overruns++;
+        return;
+    }
+    console->ahead[(console->ahead_begin + console->ahead_count) % CONSOLE_AHEAD] = byte;
+    console->ahead_count++;
+}
+
 bool console_interrupted(struct console *console) {
-    for (int byte = read_any(console); byte >= 0; byte = read_any(console)) {
+    int byte;
+    do {
+        byte = read_any(console);
+        if (console->ahead_count < CONSOLE_AHEAD && lost_some(console)) {
+            keep(console, NOISE); // no key sends it: the line that has the gap is no command
+        }
         if (byte == CONTROL_C) {
             console->interrupted = true;
             console->ahead_count = 0; // what was typed before it is not meant any more
-        } else if (console->ahead_count < CONSOLE_AHEAD) {
-            size_t end = (console->ahead_begin + console->ahead_count) % CONSOLE_AHEAD;
-            console->ahead[end] = (uint8_t)byte;
-            console->ahead_count++;
-        } else {
-            console->serial->overruns++;
+        } else if (byte >= 0) {
+            keep(console, (uint8_t)byte);
         }
-    }
+    } while (byte >= 0);
     flush_sometimes(console);
     bool interrupted = console->interrupted;
     console->interrupted = false;
     return interrupted;
+}
+
+bool console_stopped(struct console *console) {
+    // What is pasted stays with the port, which may know how to wait, when there is no room for it.
+    bool room = console->ahead_count + SERIAL_BURST <= CONSOLE_AHEAD;
+    if (console->answering && room && !console->discarding && console_interrupted(console)) {
+        console->discarding = true;
+    }
+    return console->discarding;
+}
+
+void console_leave_stopping(struct console *console) {
+    console->answering = false;
 }
 
 unsigned console_tiles(const struct console *console) {
@@ -217,13 +242,14 @@ bool console_begin_page(struct console *console) {
 
 void console_begin_answer(struct console *console) {
     console->interrupted = false;
+    console->answering = true;
     console->paging = console->at_keyboard && console->screen.lit;
     console->page_row = console->paging ? terminal_cursor_row(&console->screen.terminal) : 0;
 }
 
 void console_end_answer(struct console *console) {
     bool discarded = console->discarding;
-    console->paging = console->discarding = false;
+    console->answering = console->paging = console->discarding = false;
     if (discarded) {
         text_puts(&console->text, "(the rest is left out)\n");
     }
@@ -231,7 +257,7 @@ void console_end_answer(struct console *console) {
 }
 
 void console_panic(struct console *console) {
-    console->paging = console->discarding = false;
+    console->answering = console->paging = console->discarding = false;
     console->tour_over = true;
     // What was being drawn when it happened is not gone on with: its lines are whole all the same.
     console->drawing = false;
@@ -276,7 +302,7 @@ static void write_both(struct console *console, const char *bytes, size_t count)
 
 static void console_write(struct text *self, const char *bytes, size_t count) {
     struct console *console = (struct console *)self;
-    while (count != 0 && !console->discarding) {
+    while (count != 0 && !console_stopped(console)) {
         const char *newline = console->paging ? memchr(bytes, '\n', count) : NULL;
         size_t piece = newline != NULL ? (size_t)(newline - bytes) + 1 : count;
         write_both(console, bytes, piece);

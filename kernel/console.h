@@ -44,6 +44,7 @@ struct console {
 
     // Paging of what a command says.
     bool at_keyboard; // the last byte came from there
+    bool answering;   // a command: ^C stops it
     bool paging;
     bool discarding;   // until the command ends
     uint64_t page_row; // the page's first row
@@ -80,6 +81,13 @@ unsigned console_tiles(const struct console *console);
 // Whether ^C was typed since the last call. For what takes long: call it now and then. Other bytes
 // are kept for console_read.
 bool console_interrupted(struct console *console);
+
+// Whether nobody wants the rest of the answer: ^C was typed, or q at the end of a page. What is
+// written then goes nowhere; what takes long without writing asks now and then, and gives up.
+bool console_stopped(struct console *console);
+
+// For a command that asks console_interrupted itself, and has something to say when it is stopped.
+void console_leave_stopping(struct console *console);
 
 // What is written in between is one command's answer: paged when it was typed at the keyboard.
 void console_begin_answer(struct console *console);

@@ -125,6 +125,7 @@ void memtest_run(struct text *out, struct kernel *kernel, unsigned passes, paddr
                  paddr_t end) {
     struct totals totals = {.stopped = false};
     uint64_t seed = cpu_tsc();
+    console_leave_stopping(&kernel->tty);
     for (uint64_t at = begin.value; at < end.value && !totals.stopped;) {
         memtest_init(&test, runs, RUN_MAX, bad, BAD_MAX, passes, seed);
         at = take(kernel, at, end.value);

@@ -150,11 +150,23 @@ static enum account account_of_page(const struct page_info *info) {
     return ACCOUNT_COUNT_;
 }
 
+// A hole can be larger than all RAM.
+static uint64_t frames_of_hole(const struct memmap *map, pfn_t frame) {
+    uint64_t begin = paddr_of(frame).value;
+    for (size_t i = 0; i < map->region_count; i++) {
+        if (map->regions[i].begin.value > begin) {
+            return pfn_of(map->regions[i].begin).value - frame.value;
+        }
+    }
+    return PAGE_NO_FRAME.value - frame.value;
+}
+
 enum account ledger_account_of(const struct memmap *map, struct page_allocator *allocator,
                                pfn_t frame, uint64_t *frames) {
     const struct memory_region *region = memmap_find(map, paddr_of(frame));
     *frames = 1;
     if (region == NULL) {
+        *frames = frames_of_hole(map, frame);
         return ACCOUNT_COUNT_;
     }
     if (region->class != MEMORY_USABLE) {

@@ -155,6 +155,12 @@ class Session:
         answer = self.text[begin:self.position].removesuffix(PROMPT)
         return answer.partition("\n")[2]  # without the echo of what was typed
 
+    def unlock(self):
+        """Allows commands that do more than look."""
+        word = re.search(r"^  unlock (\w+)$", Session.command(self, "unlock"), re.MULTILINE)[1]
+        if "unlocked" not in Session.command(self, f"unlock {word}"):
+            raise Failure(f"the monitor does not unlock; the end of what it said:\n{self.tail()}")
+
     def tail(self, lines=25):
         return "\n".join(self.text.splitlines()[-lines:])
 

@@ -43,7 +43,8 @@ struct ledger {
 };
 
 // The account of one frame, and in `*frames` how many frames from it on certainly have the same, at
-// least 1. ACCOUNT_COUNT_ for a frame that is no RAM.  O(log regions + orders).
+// least 1. ACCOUNT_COUNT_ for a frame that is no RAM.  O(log regions + orders); in a hole of the
+// map, which is one step, O(regions).
 enum account ledger_account_of(const struct memmap *map, struct page_allocator *allocator,
                                pfn_t frame, uint64_t *frames);
 

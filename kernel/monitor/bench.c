@@ -197,12 +197,21 @@ void bench_command(struct text *out, size_t count, char **arguments) {
         return;
     }
     calibrate(&report);
+    struct console *console = &strata.tty;
     for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+        if (console_stopped(console)) {
+            return;
+        }
         measure(&report, &operations[i]);
     }
     measure_bulk(&report);
     for (size_t i = 0; strata.own_tables && i < bench_virt_count; i++) {
+        if (console_stopped(console)) {
+            return;
+        }
         measure(&report, &bench_virt_operations[i]);
     }
-    bench_objects(&report);
+    if (!console_stopped(console)) {
+        bench_objects(&report);
+    }
 }

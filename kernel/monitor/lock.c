@@ -7,23 +7,33 @@
 
 #define WORD_LETTERS 6
 
-// `when`: NULL for always, "" for with any argument, else the first argument that makes it so.
+// `when`: "" with any argument, else the first argument that makes it so; NULL always.
 static const struct {
     const char *name, *when;
 } locked[] = {
     {"alloc", NULL},      {"free", NULL},  {"reserve", NULL}, {"release", NULL},
-    {"kalloc", NULL},     {"kfree", NULL}, {"shrink", NULL},  {"memtest", NULL},
-    {"badram", ""},       {"inject", ""},  {"leaks", "on"},   {"trace", "on"},
-    {"trace", "forget"},  {"fault", NULL}, {"plant", NULL},   {"stress", NULL},
+    {"kalloc", NULL},     {"kfree", NULL}, {"shrink", NULL},  {"selftest", NULL},
+    {"vmalloc", NULL},    {"vfree", NULL}, {"ioremap", NULL}, {"iounmap", NULL},
+    {"vmtrim", NULL},     {"user", NULL},  {"memtest", NULL}, {"badram", ""},
+    {"inject", ""},       {"leaks", "on"}, {"trace", "on"},   {"trace", "forget"},
+    {"bench", NULL},      {"guard", ""},   {"fault", NULL},   {"plant", NULL},
     {"runtime", "break"},
 };
 
+bool command_lock_rule(const char *name, size_t *index, const char **when) {
+    for (; *index < sizeof(locked) / sizeof(locked[0]); ++*index) {
+        if (strcmp(locked[*index].name, name) == 0) {
+            *when = locked[(*index)++].when;
+            return true;
+        }
+    }
+    return false;
+}
+
 bool command_is_locked(const char *name, size_t count, char *const *arguments) {
-    for (size_t i = 0; i < sizeof(locked) / sizeof(locked[0]); i++) {
-        const char *when = locked[i].when;
-        if (strcmp(locked[i].name, name) == 0 &&
-            (when == NULL ||
-             (count != 0 && (when[0] == '\0' || strcmp(when, arguments[0]) == 0)))) {
+    const char *when;
+    for (size_t i = 0; command_lock_rule(name, &i, &when);) {
+        if (when == NULL || (count != 0 && (when[0] == '\0' || strcmp(when, arguments[0]) == 0))) {
             return true;
         }
     }

@@ -21,6 +21,10 @@ struct command_lock {
 // Whether a command with these arguments is one of them.
 bool command_is_locked(const char *name, size_t count, char *const *arguments);
 
+// The next rule about a command, from `*index` (0 at first) on: it is locked always (`*when` is
+// NULL), with any argument (""), or with this first one. False when there are no more.
+bool command_lock_rule(const char *name, size_t *index, const char **when);
+
 // "unlock" and "unlock WORD".
 void command_unlock(struct command_lock *lock, struct text *out, size_t count,
                     char *const *arguments);

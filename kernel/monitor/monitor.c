@@ -112,11 +112,14 @@ static void say_unknown(struct text *out, const char *name) {
 }
 
 static void say_lock(struct text *out, const struct monitor_command *command) {
-    char any[] = "any", *arguments[] = {any};
-    if (command_is_locked(command->name, 0, NULL)) {
-        text_puts(out, "  It does more than look: unlock comes first.\n");
-    } else if (command->most != 0 && command_is_locked(command->name, 1, arguments)) {
-        text_puts(out, "  With arguments it does more than look: unlock comes first.\n");
+    const char *when;
+    for (size_t i = 0; command_lock_rule(command->name, &i, &when);) {
+        if (when == NULL) {
+            text_puts(out, "  It does more than look: unlock comes first.\n");
+        } else {
+            text_printf(out, "  With %s it does more than look: unlock comes first.\n",
+                        when[0] == '\0' ? "arguments" : when);
+        }
     }
 }
 

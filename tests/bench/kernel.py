@@ -80,6 +80,7 @@ def boot_and_count(machine, log):
         if machine.firmware == "uboot":
             start_from_uboot(session, "kaslr=off")
         session.prompt(TIMEOUT)
+        session.unlock()
         answer = session.command("bench json", 120)
         session.send("poweroff\r")
         session.wait(30)

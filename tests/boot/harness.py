@@ -20,11 +20,6 @@ class Boot(Session):
 
     disk = None
 
-    def unlock(self):
-        """Allows commands that do more than look."""
-        word = re.search(r"^  unlock (\w+)$", super().command("unlock"), re.MULTILINE)[1]
-        assert "unlocked" in super().command(f"unlock {word}")
-
     def command(self, line, timeout=60):
         """As Session has it, unlocking first where that is needed."""
         answer = super().command(line, timeout)

@@ -131,6 +131,40 @@ def test_wrong_input_says_what_is_right(uboot, line, sentence):
     sound(session)
 
 
+def test_too_much_or_too_little_shows_the_usage(uboot):
+    session = uboot()
+    session.unlock()
+    listing = session.command("help")
+    for command in commands_of(listing):
+        usage = session.command(f"help {command}").partition("  It does more")[0].partition("  With ")[0]
+        assert f"{command} takes other arguments:\n{usage}" == session.command(f"{command} 1 2 3 4 5 6 7 8 9")
+        if re.match(rf"  {command} [A-Z]", usage):  # something is needed
+            assert usage in session.command(command)
+    sound(session)
+
+
+@pytest.mark.parametrize("line", ["dump json", "bench", "selftest", "help"])
+def test_control_c_ends_an_answer(uboot, line):
+    session = uboot()
+    session.unlock()
+    session.send(f"{line}\r\x03check\r")
+    session.expect(rf"{line}\n")
+    begin = session.position
+    session.expect(r"\(the rest is left out\)$")
+    assert session.position - begin < 400
+    session.expect("^check: ok$")  # and what was typed behind it is executed
+    session.prompt()
+    sound(session)
+
+
+def test_what_is_typed_ahead_waits(uboot):
+    session = uboot()
+    session.send("dump json\rphases\rcheck\r")
+    session.expect("^--- end ---$")
+    session.expect(r"^  exit ")
+    session.expect("^check: ok$")
+
+
 def test_the_line_can_be_edited(uboot):
     session = uboot()
     session.send("chekk\b\x7fck\r")  # both keys that terminals send to delete

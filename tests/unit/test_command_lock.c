@@ -60,6 +60,24 @@ static void changing_does(void **state) {
     assert_true(needs("inject", 1, "off"));
     assert_true(needs("leaks", 1, "on"));
     assert_true(needs("trace", 2, "on"));
+    assert_true(needs("trace", 1, "forget"));
+    assert_true(needs("vmalloc", 1, "4096"));
+    assert_true(needs("selftest", 0, NULL));
+    assert_false(needs("trac", 2, "on"));
+}
+
+static void all_rules_of_a_command_can_be_asked_for(void **state) {
+    (void)state;
+    const char *when = NULL;
+    size_t index = 0;
+    assert_true(command_lock_rule("trace", &index, &when));
+    assert_string_equal(when, "on");
+    assert_true(command_lock_rule("trace", &index, &when));
+    assert_string_equal(when, "forget");
+    assert_false(command_lock_rule("trace", &index, &when));
+    index = 0;
+    assert_true(command_lock_rule("alloc", &index, &when));
+    assert_null(when);
 }
 
 // I1
@@ -99,6 +117,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(looking_needs_nothing),
         cmocka_unit_test(changing_does),
+        cmocka_unit_test(all_rules_of_a_command_can_be_asked_for),
         cmocka_unit_test(only_the_word_opens),
         cmocka_unit_test(never_under_secure_boot),
     };

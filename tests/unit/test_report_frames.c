@@ -77,11 +77,24 @@ static void what_is_too_much_is_one_run(void **state) {
     }
 }
 
+// What is drawn to scale goes over them.
+static void holes_are_one_step(void **state) {
+    (void)state;
+    uint64_t frames = 0;
+    pfn_t hole = pfn_of(paddr(9 * MIB));
+    assert_int_equal(ledger_account_of(&world.map, &world.pages, hole, &frames), ACCOUNT_COUNT_);
+    assert_int_equal(frames, 3 * MIB / PAGE_SIZE);
+    hole = pfn_of(paddr(4 * GIB));
+    assert_int_equal(ledger_account_of(&world.map, &world.pages, hole, &frames), ACCOUNT_COUNT_);
+    assert_true(frames > TIB / PAGE_SIZE);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(sections_without_metadata_are_one_run, create, destroy),
         cmocka_unit_test_setup_teardown(allocated_runs_have_order_and_owner, create, destroy),
         cmocka_unit_test_setup_teardown(what_is_too_much_is_one_run, create, destroy),
+        cmocka_unit_test_setup_teardown(holes_are_one_step, create, destroy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
