@@ -10,8 +10,13 @@
 // again, and by object_debug_find, which looks at everything. Only the bytes that were asked for
 // are the caller's: kmalloc_size says no more, and kmalloc_free_sized wants that number.
 //
+// An object with a constructor keeps what it holds; there is a sum of it while it is free. A large
+// object has a red page at both ends (none before one that is aligned to more than 2 MiB), and its
+// pages go back when 8 MiB were freed after it.
+//
 // What is not noticed: a read (but of poison, which is no pointer to anything and no plausible
 // number), and a write that jumps over a red zone into an object that is in use.
+// mm/object_guard.h stops reads, too, and writes up to a page away, for the objects of one cache.
 #pragma once
 
 #include <mm/cache.h>
