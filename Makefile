@@ -30,8 +30,8 @@ say = @$(if $(V),:,printf '  %-8s %s\n' '$(1)' '$(2)')
 # What a command prints becomes $@ in one step: a make that is killed leaves no half file that looks finished.
 into = >$@.$$$$ && mv $@.$$$$ $@
 
-# $(call note,FILE,TEXT): FILE holds TEXT and is written when TEXT changes, so that what depends on it is made again then:
-# objects after a change of flags, links after a file has gone.
+# $(call note,FILE,TEXT): FILE holds TEXT and is written when TEXT changes, so that what depends on it is made again
+# then: objects after a change of flags, links after a file has gone.
 define note
 $(1): always
 	@mkdir -p $$(@D)

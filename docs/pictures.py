@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: MIT
-"""Takes the pictures of README.md anew: the screen and the page of `make view`, both of one boot; and, from another, the
-text that it shows. `make pictures`."""
+"""Takes the pictures of README.md anew: the screen and the page of `make view`, both of one boot; and, from another,
+the text that it shows. `make pictures`."""
 
 import re
 import subprocess

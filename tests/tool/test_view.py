@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TOOL = Path(os.environ.get("STRATA_BUILD", ROOT / "build")) / "host/strata-map"
 MAPS = ROOT / "tests/maps"
 CHROMIUM = browser.find()
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: install chromium-headless-shell (`make deps`)")
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium-headless-shell (`make deps`)")
 
 # A boot's records, shortened: what no map tells is in them.
 DUMP = """\
