@@ -68,8 +68,17 @@ const struct monitor_command *monitor_command_named(const char *name, size_t len
     return NULL;
 }
 
+// "?" is what many try first.
 static const struct monitor_command *find_command(const char *name) {
-    return monitor_command_named(name, strlen(name));
+    const char *meant = strcmp(name, "?") == 0 ? "help" : name;
+    return monitor_command_named(meant, strlen(meant));
+}
+
+// Commands have small letters; Caps Lock is no reason not to know one.
+static void make_small(char *word) {
+    for (; *word != '\0'; word++) {
+        *word = (char)(*word >= 'A' && *word <= 'Z' ? *word - 'A' + 'a' : *word);
+    }
 }
 
 static const struct monitor_command *nearest_command(const char *name) {
@@ -125,6 +134,7 @@ static void say_lock(struct text *out, const struct monitor_command *command) {
 
 static void help(struct text *out, size_t count, char **arguments) {
     if (count == 1) {
+        make_small(arguments[0]);
         const struct monitor_command *command = find_command(arguments[0]);
         if (command != NULL) {
             print_help(out, command);
@@ -142,12 +152,26 @@ static void help(struct text *out, size_t count, char **arguments) {
     }
     text_puts(
         out,
-        "Numbers are decimal or 0x and hexadecimal, with K, M, G or T at the end if you like.\n");
+        "Numbers are decimal or 0x and hexadecimal, with K, M, G or T at the end if you like.\n"
+        "Tab completes, the arrows bring back what was typed; on the screen PgUp and PgDn look "
+        "back.\n");
 }
 
-static bool may_run(char **words, size_t count, bool trusted) {
-    return !command_is_locked(words[0], count - 1, words + 1) || strata.lock.open ||
+static bool may_run(const struct monitor_command *command, char **words, size_t count,
+                    bool trusted) {
+    return !command_is_locked(command->name, count - 1, words + 1) || strata.lock.open ||
            (trusted && !strata.lock.secure_boot);
+}
+
+static void say_arguments(struct text *out, const struct monitor_command *command, size_t count) {
+    if (command->most == 0) {
+        text_printf(out, "%s takes no arguments:\n", command->name);
+    } else if (count < command->least) {
+        text_printf(out, "%s takes more than that:\n", command->name);
+    } else {
+        text_printf(out, "%s takes other arguments:\n", command->name);
+    }
+    print_help(out, command);
 }
 
 // `trusted`: the line is not from whoever may be at the serial line.
@@ -157,13 +181,13 @@ static void execute(struct text *out, char *line, bool trusted) {
     if (count == 0) {
         return;
     }
+    make_small(words[0]);
     const struct monitor_command *command = find_command(words[0]);
     if (command == NULL) {
         say_unknown(out, words[0]);
     } else if (count - 1 < command->least || count - 1 > command->most) {
-        text_printf(out, "%s takes other arguments:\n", command->name);
-        print_help(out, command);
-    } else if (!may_run(words, count, trusted)) {
+        say_arguments(out, command, count - 1);
+    } else if (!may_run(command, words, count, trusted)) {
         text_printf(out, "%s is locked: it does more than look; unlock says how to allow it\n",
                     command->name);
     } else {
