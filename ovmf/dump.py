@@ -74,3 +74,5 @@ if __name__ == "__main__":
         sys.exit(main(Path(sys.argv[1])))
     except Unusable as why:
         sys.exit(f"dump: {why}")
+    except KeyboardInterrupt:
+        sys.exit(f"\ndump: interrupted; what it said is in {sys.argv[1]}/dump/dump.serial")

@@ -135,3 +135,5 @@ if __name__ == "__main__":
         sys.exit(main())
     except (Unusable, Failure) as why:
         sys.exit(f"run: {why}")
+    except KeyboardInterrupt:
+        sys.exit("\nrun: interrupted")

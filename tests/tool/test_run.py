@@ -3,6 +3,7 @@
 that stops ends the wait."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -63,3 +64,17 @@ def test_a_machine_that_stops_is_not_waited_out(tmp_path, arguments, sentence):
     assert status == 1 and sentence in said, said + wrong
     assert time.monotonic() - before < 120
     assert "Traceback" not in wrong
+
+
+def test_an_interrupted_boot_says_so(tmp_path):
+    (tmp_path / "strata.img").symlink_to(BUILD / "strata.img")
+    with subprocess.Popen([sys.executable, ROOT / "ovmf/dump.py", tmp_path], stdin=subprocess.DEVNULL, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+        serial = tmp_path / "dump/dump.serial"
+        until = time.monotonic() + 60
+        while not (serial.exists() and serial.stat().st_size) and time.monotonic() < until:
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does for Ctrl-C
+        wrong = process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert wrong.strip() == f"dump: interrupted; what it said is in {serial}"
