@@ -239,6 +239,14 @@ def test_every_part_is_shown(show):
 
 
 @needs_browser
+def test_a_replay_is_marked(show):
+    mark = "REPLAY of another machine's map, 127 descriptors"
+    assert mark not in show(DUMP).run("document.body.innerText")
+    window = show(DUMP.replace('"check":"ok"', '"replayed":127,"check":"ok"'))
+    assert mark in window.run("document.body.innerText")
+
+
+@needs_browser
 def test_keys_and_mouse_reach_everything(show):
     window = show(DUMP)
     first = window.run("[strata.map.low, strata.map.high]")
