@@ -4,9 +4,11 @@ tests/unit/test_map_reading.c.)"""
 
 import json
 import os
+import random
 import re
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,53 @@ def test_the_report_is_the_kernels():
     lines = iter(result.stdout.splitlines())
     for line in expected:
         assert line in lines, f"{line!r} is missing, or out of order, in\n{result.stdout}"
+
+
+def codes(body, parts):
+    """What QR codes on the screen say, made anew: include/mm/map_code.h has the format."""
+    share = -(-len(body) // parts)
+    for number in range(parts):
+        frame = f"{number + 1}/{parts}*{zlib.crc32(body.encode()):08X}*"
+        piece = body[number * share:(number + 1) * share]
+        yield f"STRATA1*{frame}{zlib.crc32((frame + piece).encode()):08X}*{piece}$"
+
+
+# The same machine as EDK2's.
+CODE = ".0NA0.100NFF00K400H100P10*800000000000000FM10"
+
+
+@pytest.mark.parametrize("parts", [1, 2, 7])
+def test_codes_from_the_screen_in_any_order(parts):
+    pieces = list(codes(CODE, parts))
+    random.Random(parts).shuffle(pieces)
+    result = run(text="From the telephone:\n" + "\n\nand\n".join(pieces).lower())
+    assert (result.returncode, result.stderr) == (0, "")
+    source, _, report = result.stdout.partition("\n")
+    assert source.startswith("source: standard input, lines 2 to ") and source.endswith(": codes from Strata's screen")
+    assert report == run(text=EDK2).stdout.partition("\n")[2]
+
+
+def test_codes_bring_what_only_the_machine_could_find():
+    found = ".0NA0.100NFF00T1%NOTE:+ZERO-LENGTH:+NO/20SUCH/2E%WARNING:+WINDOW-IN-RAM:+/22A/25B/22+AT+0X5"
+    result = run(text="".join(codes(found, 2)))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert ('found on the machine itself:\n  note: zero-length: no such.\n  warning: window-in-ram: "a%b" at 0x5\n\n'
+            in result.stdout)
+    # What the map alone shows is not said twice.
+    again = run(text="".join(codes(".100N1.0N1%NOTE:+UNSORTED:+THE+MAP+IS+NOT+SORTED:+DESCRIPTOR+1+BEGINS+AT+0X0/2C+"
+                                   "BELOW+DESCRIPTOR+0+AT+0X100000:+SORTED", 1)))
+    assert "note: unsorted: the map is not sorted: descriptor 1 begins" in again.stdout
+    assert "on the machine itself" not in again.stdout
+
+
+def test_codes_that_are_missing_or_mistyped_are_named():
+    pieces = list(codes(CODE, 4))
+    result = run(text="\n".join((pieces[3], pieces[1])))
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "standard input:2: of 4 codes that belong together these are missing: 1, 3\n"
+    result = run(text="\n".join((*pieces[:2], pieces[2][:-2] + "W$", pieces[3])))
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "standard input:3: part 3 of 4 is mistyped or cut: its checksum does not fit\n"
 
 
 def test_records_add_up():
