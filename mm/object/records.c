@@ -6,7 +6,7 @@
 // asks for nothing on its way. A page that was made stays: a lookup of another CPU may be in it.
 //
 // Memory is taken before the heap's lock: the page allocator may have caches shrunk on its way.
-#include "internal.h"
+#include "debug.h"
 
 #include <string.h>
 
@@ -239,6 +239,7 @@ bool object_heap_init(struct object_heap *heap, struct page_allocator *pages,
 }
 
 bool object_heap_destroy(struct object_heap *heap) {
+    large_debug_drain(heap);
     if (heap->caches != NULL || heap->large_count != 0 || heap->record_page_count != 0) {
         return false;
     }

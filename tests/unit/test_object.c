@@ -354,8 +354,7 @@ static void addresses_are_explained(void **state) {
 }
 
 // The n-th request for memory fails, for every n until none does: each call fails cleanly.
-static void failure_at_every_allocation(void **state) {
-    (void)state;
+static void fail_at_every_allocation(const struct object_options *options) {
     static struct page_watch watch;
     static struct object_cache cache;
     assert_true(page_watch_start(&world.pages, &watch));
@@ -367,7 +366,7 @@ static void failure_at_every_allocation(void **state) {
         void *memory[5] = {NULL};
         failed = false;
         page_fail(&watch, PAGE_FAIL_NTH, n, 0);
-        bool begun = kmalloc_init(&other, &world.pages, NULL);
+        bool begun = kmalloc_init(&other, &world.pages, options);
         assert_true(begun || watch.failures.injected == 1);
         if (begun) {
             assert_true(object_cache_init(&cache, &other.heap, "cache", 200, 0, NULL));
@@ -392,6 +391,12 @@ static void failure_at_every_allocation(void **state) {
         assert_int_equal(page_free_count(&world.pages), before);
     }
     page_watch_stop(&world.pages);
+}
+
+static void failure_at_every_allocation(void **state) {
+    (void)state;
+    fail_at_every_allocation(NULL);
+    fail_at_every_allocation(&(struct object_options){.debug = true});
 }
 
 static uint64_t shrink(void *heap) {

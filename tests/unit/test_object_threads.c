@@ -130,14 +130,11 @@ static void *watch(void *argument) {
     return NULL;
 }
 
-static void threads_keep_every_invariant(void **state) {
-    (void)state;
+static void run_threads(const struct object_options *options) {
     const struct world_range range = {16 * MIB, GIB, EFI_CONVENTIONAL};
     pthread_t threads[WORKERS + 1];
-    const char *more = getenv("STRATA_STEPS");
-    steps = more != NULL ? strtoull(more, NULL, 0) : steps;
     world_create(&world, &range, 1);
-    assert_true(kmalloc_init(&kmalloc, &world.pages, NULL));
+    assert_true(kmalloc_init(&kmalloc, &world.pages, options));
     static struct page_watch watched;
     assert_true(page_watch_start(&world.pages, &watched));
     page_fail(&watched, PAGE_FAIL_EVERY, 2, 0);
@@ -167,9 +164,24 @@ static void threads_keep_every_invariant(void **state) {
     world_destroy(&world);
 }
 
+static void threads_keep_every_invariant(void **state) {
+    (void)state;
+    const char *more = getenv("STRATA_STEPS");
+    steps = more != NULL ? strtoull(more, NULL, 0) : steps;
+    run_threads(NULL);
+}
+
+// Nobody spoils another's red zones, poison and quarantine.
+static void threads_with_the_option_debug(void **state) {
+    (void)state;
+    steps /= 4;
+    run_threads(&(struct object_options){.debug = true, .seed = 5});
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_keep_every_invariant),
+        cmocka_unit_test(threads_with_the_option_debug),
     };
     return cmocka_run_group_tests_name("object_threads", tests, NULL, NULL);
 }
