@@ -27,12 +27,13 @@ $(BUILD)/docs/example.elf: $(EXAMPLE_OBJECTS) $(EXAMPLE)/example.lds
 $(BUILD)/docs/example.bin: $(BUILD)/docs/example.elf
 	$(Q)llvm-objcopy -O binary $< $@.new && mv $@.new $@
 
-# grub-mkrescue, where no other firmware's GRUB is installed beside the BIOS's, makes a disc for a BIOS alone.
+# Where only a BIOS's GRUB is installed this makes a disc for a BIOS alone. Some distributions say grub2-mkrescue.
+GRUB_MKRESCUE ?= grub-mkrescue
 $(BUILD)/docs/example.iso: $(BUILD)/docs/example.bin $(EXAMPLE)/grub.cfg
 	$(call say,GRUB,$@)
 	$(Q)rm -rf $(BUILD)/docs/disc && mkdir -p $(BUILD)/docs/disc/boot/grub
 	$(Q)cp $< $(BUILD)/docs/disc/boot && cp $(EXAMPLE)/grub.cfg $(BUILD)/docs/disc/boot/grub
-	$(Q)grub-mkrescue -o $@.new $(BUILD)/docs/disc 2>$(BUILD)/docs/grub.log || { cat $(BUILD)/docs/grub.log >&2; exit 1; }
+	$(Q)$(GRUB_MKRESCUE) -o $@.new $(BUILD)/docs/disc 2>$(BUILD)/docs/grub.log || { cat $(BUILD)/docs/grub.log >&2; exit 1; }
 	$(Q)mv $@.new $@
 
 test: $(BUILD)/docs/example.bin $(BUILD)/docs/example.iso

@@ -99,3 +99,11 @@ def test_without_root_and_sudo_the_command_is_named(deps):
     # What is optional stops nobody.
     result, asked = deps("test", installed=set(ALL) - set(OPTIONAL), USER_ID="1000")
     assert (result.returncode, asked) == (0, [])
+
+
+def test_other_systems_get_the_list(deps, tmp_path):
+    (tmp_path / "bin/apt-get").unlink()
+    for goals, wanted in (["run"], set(ALL) - set(FOR_TESTS)), (["test"], set(ALL)):
+        result, _ = deps(*goals)
+        assert result.returncode == 0
+        assert set(re.findall(r"^  ([a-z][\w.+-]*) ", result.stdout, re.MULTILINE)) == wanted
