@@ -92,6 +92,10 @@ def test_codes_bring_what_only_the_machine_could_find():
     assert (result.returncode, result.stderr) == (0, "")
     assert ('found on the machine itself:\n  note: zero-length: no such.\n  warning: window-in-ram: "a%b" at 0x5\n\n'
             in result.stdout)
+    lines = records(run("--json", text="".join(codes(found, 2))).stdout)
+    assert of_kind(lines, "finding") == [
+        {"record": "finding", "kind": "zero-length", "severity": "note", "text": "no such."},
+        {"record": "finding", "kind": "window-in-ram", "severity": "warning", "text": '"a%b" at 0x5'}]
     # What the map alone shows is not said twice.
     again = run(text="".join(codes(".100N1.0N1%NOTE:+UNSORTED:+THE+MAP+IS+NOT+SORTED:+DESCRIPTOR+1+BEGINS+AT+0X0/2C+"
                                    "BELOW+DESCRIPTOR+0+AT+0X100000:+SORTED", 1)))

@@ -4,6 +4,7 @@
 // Reads maps as text (read.h), brings the machine up (machine.h) and prints what the kernel prints,
 // with the kernel's code; or draws it (html.h, svg.h).
 #include "dump.h"
+#include "further.h"
 #include "html.h"
 #include "machine.h"
 #include "read.h"
@@ -16,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <unistd.h>
 
 enum exit_status { EXIT_FINE, EXIT_BROKEN, EXIT_WRONG_INPUT, EXIT_NO_OUTPUT };
@@ -141,37 +141,6 @@ static void print_reclaimed(const struct machine *machine) {
     text_puts(&out, "\n\n");
 }
 
-// Whether the kernel's own findings have that line.
-static bool is_found(const struct memmap *map, const char *line, size_t length) {
-    char mine[400];
-    for (size_t i = 0; i < map->finding_count; i++) {
-        const struct finding *finding = &map->findings[i];
-        struct text_buffer text;
-        text_buffer_init(&text, mine, sizeof(mine));
-        text_printf(&text.text, "%s: %s: ", finding_severity_name(finding->severity),
-                    finding_rule_name(finding->rule));
-        finding_print(&text.text, finding);
-        if (text.length == length && strncasecmp(mine, line, length) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-// What the machine itself found and the map alone does not show.
-static void print_further(const struct memmap *map, const char *findings) {
-    bool any = false;
-    for (const char *line = findings; line != NULL && *line != '\0';) {
-        size_t length = strcspn(line, "\n");
-        if (!is_found(map, line, length)) {
-            printf("%s  %.*s\n", any ? "" : "found on the machine itself:\n", (int)length, line);
-            any = true;
-        }
-        line += length + (line[length] == '\n');
-    }
-    fputs(any ? "\n" : "", stdout);
-}
-
 static void print_text(struct machine *machine, const char *findings) {
     struct ledger ledger;
     report_efi_map(&out, &machine->firmware);
@@ -180,7 +149,7 @@ static void print_text(struct machine *machine, const char *findings) {
     text_puts(&out, "\n");
     report_findings(&out, &machine->map);
     text_puts(&out, "\n");
-    print_further(&machine->map, findings);
+    report_further(&out, &machine->map, findings);
     machine_bring_up(machine);
     if (!machine->has_pages) {
         text_printf(&out, "no page allocator: %s\n", machine->without);
@@ -210,6 +179,7 @@ static void write_records(struct text *to, struct machine *machine, const char *
     record_efi_map(to, &machine->firmware);
     record_regions(to, &machine->map);
     record_findings(to, &machine->map);
+    record_further(to, &machine->map, reading->findings);
     machine_bring_up(machine);
     if (machine->has_pages) {
         ledger_compute(&ledger, &machine->map, &machine->pages);
