@@ -527,10 +527,17 @@ static void leaks_are_listed_by_call_site(void **state) {
     assert_int_equal(sites[1].objects, 20);
     assert_int_not_equal(sites[0].caller, sites[1].caller);
     assert_int_equal(object_sites(&kmalloc.heap, sites, 1), 1);
+    void *large = kmalloc_alloc(&kmalloc, 100001, 0);
+    assert_int_equal(object_sites(&kmalloc.heap, sites, 8), 3);
+    assert_string_equal(sites[0].cache, "large");
+    assert_int_equal(sites[0].bytes, 100001);
+    kmalloc_free(&kmalloc, large);
+    assert_int_equal(object_sites(&kmalloc.heap, sites, 8), 2);
     for (unsigned i = 0; i < 30; i++) {
         kmalloc_free_sized(&kmalloc, memory[i], i < 20 ? 100 : 500);
     }
     assert_int_equal(object_sites(&kmalloc.heap, sites, 8), 0);
+    object_heap_shrink(&kmalloc.heap);
     close_world();
 }
 

@@ -242,6 +242,65 @@ static void oracle_agrees(void **state) {
     }
 }
 
+static uint8_t area[7 * PAGE_SIZE];
+static unsigned given;
+
+// Every other page of the area: nothing is protected.
+static void *take_neighbour(void *context, uint64_t pages, uint64_t align) {
+    (void)context, (void)pages, (void)align;
+    uint8_t *begin = (uint8_t *)align_up((uint64_t)area, PAGE_SIZE);
+    return begin + (1 + 2 * given++) * PAGE_SIZE;
+}
+
+static void leave(void *context, void *begin, uint64_t pages) {
+    (void)context, (void)begin, (void)pages;
+}
+
+// One page between two objects: it is the nearer one's.
+static void a_guard_between_two(void **state) {
+    (void)state;
+    static const struct object_guard_pages pages = {take_neighbour, leave, leave, NULL};
+    for (unsigned begin = 0; begin < 2; begin++) {
+        struct object_guarded found;
+        given = 0;
+        assert_true(object_guard_end(&guard));
+        assert_true(object_guard_start(&guard, &kmalloc.heap, &pages));
+        assert_true(object_guard_choose(&guard, "kmalloc-64", begin != 0));
+        uint8_t *low = kmalloc_alloc(&kmalloc, 64, 0), *high = kmalloc_alloc(&kmalloc, 64, 0);
+        assert_int_equal(high - low, 2 * PAGE_SIZE);
+        const uint8_t *between = begin != 0 ? high - 1 : low + 64;
+        assert_true(object_guard_look(&kmalloc.heap, between, &found));
+        assert_ptr_equal(found.object, begin != 0 ? high : low);
+        assert_true(object_guard_look(&kmalloc.heap, begin != 0 ? low - 1 : high + 64, &found));
+        assert_ptr_equal(found.object, begin != 0 ? low : high);
+        guard.lock.held = 1; // by whoever faulted
+        assert_false(object_guard_look(&kmalloc.heap, low, &found));
+        guard.lock.held = 0;
+        kmalloc_free(&kmalloc, low);
+        kmalloc_free(&kmalloc, high);
+    }
+}
+
+static void damage_is_found(void **state) {
+    (void)state;
+    assert_true(object_guard_choose(&guard, "kmalloc-64", false));
+    uint8_t *object = kmalloc_alloc(&kmalloc, 64, 0);
+    guard.in_use++;
+    assert_non_null(object_check(&kmalloc.heap));
+    guard.in_use--;
+    unsigned at = 0;
+    while (guard.buckets[at] == NULL) {
+        at++;
+    }
+    struct guarded *record = guard.buckets[at];
+    guard.buckets[at] = NULL;
+    guard.buckets[(at + 1) % OBJECT_GUARD_BUCKETS] = record;
+    assert_non_null(object_check(&kmalloc.heap));
+    guard.buckets[(at + 1) % OBJECT_GUARD_BUCKETS] = NULL;
+    guard.buckets[at] = record;
+    kmalloc_free(&kmalloc, object);
+}
+
 // The addresses of a freed object come back when so many others were freed, and not before.
 static void quarantine_keeps_addresses(void **state) {
     (void)state;
@@ -357,6 +416,8 @@ int main(void) {
         TEST(frees_are_looked_at),
         TEST(oracle_agrees),
         TEST(quarantine_keeps_addresses),
+        TEST(a_guard_between_two),
+        TEST(damage_is_found),
         TEST(without_memory_it_is_ordinary),
         TEST(caches_are_guarded_too),
         TEST(a_pool_may_be_guarded),
