@@ -47,6 +47,7 @@ def main(build):
     timeout = number("TIMEOUT", 180, float, 1)
     machine = from_environment()
     machine.command()  # what is wrong with it is said before anything is made
+    print(machine.remark(), end="", flush=True)
     attach_volume(machine, build, os.environ.get("ARGS", ""), build / "dump")
     text, wrong = boot(machine, build, timeout)
     keep_map(machine, build / "dump")

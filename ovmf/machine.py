@@ -31,6 +31,7 @@ UBOOT = "/usr/lib/u-boot/qemu-x86_64/u-boot.rom"
 FIRMWARES = (*FIRMWARE, "uboot")
 DISKS = ("virtio", "esp", "sata", "usb", "usb2", "nvme", "ide", "none")
 MACHINES = ("q35", "pc")
+FIRMWARE_WANTS = 64 << 20  # memory that EDK2 and U-Boot are known to come up with
 
 
 class Unusable(Exception):
@@ -85,6 +86,13 @@ class Machine:
     screen: bool = False
     uart: bool = True  # a serial port; without one whoever is connected to it hears nothing
     extra: list = dataclasses.field(default_factory=list)  # further arguments for QEMU
+
+    def remark(self):
+        """What a person should know before waiting for this machine; "" for nothing."""
+        if parse_size(self.memory) < FIRMWARE_WANTS:
+            return (f"MEM={self.memory}: with less than {FIRMWARE_WANTS >> 20}M the firmware may not come up, and not "
+                    "say so.\n")
+        return ""
 
     def command(self):
         """QEMU's arguments but for where serial port and monitor go."""

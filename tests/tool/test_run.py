@@ -47,6 +47,13 @@ def test_a_machine_that_cannot_be(tmp_path, script, name, value, sentence):
     assert len(wrong.splitlines()) == 1 and "Traceback" not in wrong
 
 
+def test_too_little_memory_is_said(tmp_path):
+    status, said, _ = start("dump.py", tmp_path, MEM="3M", TIMEOUT="60")
+    assert status == 1
+    assert said.startswith("MEM=3M: with less than 64M the firmware may not come up, and not say so.\n")
+    assert "dump: FAILED" in said
+
+
 @pytest.mark.parametrize("value", ["soon", "nan", "0", "-5", "1e99"])
 def test_a_wrong_timeout(tmp_path, value):
     status, _, wrong = start("dump.py", tmp_path, TIMEOUT=value)
