@@ -119,7 +119,8 @@ def main():
 
     if os.environ.get("V"):
         print(shlex.join(command))
-    print(f"{machine.remark()}Strata on {machine.memory} of {machine.machine}, firmware {machine.firmware}, files in {folder}. "
+    print(machine.remark(), end="")
+    print(f"Strata on {machine.memory} of {machine.machine}, firmware {machine.firmware}, files in {folder}. "
           "To leave: `poweroff` at the prompt, or Ctrl-A X.", flush=True)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to the guest
     status = subprocess.run(command).returncode
