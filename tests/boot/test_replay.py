@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """replay=FILE: a boot on the map that another machine had, laid over the memory that is really free here."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,22 @@ def test_the_map_of_another_machine(uboot, name):
     assert len(free - own) < 200
     types = {d["type"] for d in dump.efi}
     assert {int(kind) for kind, start, *_ in asked if int(start, 16) < 0x8000000} & {9, 10} <= types
+
+
+@pytest.mark.parametrize("text, more, sentence", [
+    ("10 0x4000000 16 0xf\n", "",
+     r"the firmware left no memory to work with: nothing of the map is usable, 0 KiB are bad"),
+    ("7 0x4000000 16 0xf\n", "", r"too little memory: \d+ KiB are usable, no piece of them has room for the page "
+                                 r"allocator's own structures; 0 KiB are bad"),
+    ("7 0x4000000 16 0xf\n", " badram=0x4000000-0x4007fff",
+     r"too little memory: \d+ KiB are usable, .*; 32 KiB are bad \(badram= is given\)"),
+    ("7 0x4000000 16 0xf\n", " badram=0x4000000-0x400ffff",
+     r"the firmware left no memory .*, 64 KiB are bad \(badram= is given\)"),
+], ids=["acpi", "little", "half-bad", "bad"])
+def test_next_to_nothing_ends_in_a_sentence(uboot, text, more, sentence):
+    """On the map of a machine without memory the kernel ends in a sentence, with the map and what is wrong with it."""
+    session = uboot(options=f"exit=qemu replay=little.txt{more}", files=[("little.txt", text.encode())], prompt=False)
+    assert session.wait(60) == 35
+    assert re.search(rf"^panic: {sentence}$", session.text, re.MULTILINE), session.tail()
+    assert re.search(r"^regions: \d+, described ", session.text, re.MULTILINE)
+    assert re.search(r"^findings: ", session.text, re.MULTILINE)
