@@ -149,6 +149,10 @@ def test_too_much_or_too_little_shows_the_usage(uboot):
         assert shown == usage
         if re.match(rf"  {command} [A-Z]", usage):  # something is needed
             assert usage in session.command(command)
+        # A word that is none of those it knows is not taken for one of them, nor for nothing.
+        answer = session.command(f"{command} zzz")
+        assert re.search(r"zzz|takes (other|no|more)|like this|ways are|is one of|a level is|rules are|raw|json|break|"
+                         r"debug=|already", answer), answer
     sound(session)
 
 

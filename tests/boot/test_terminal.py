@@ -117,7 +117,7 @@ def test_several_fit(terminal):
 
 def test_what_is_wrong_is_told(terminal):
     run(terminal, "chekc", "did you mean check?")
-    run(terminal, "whatis", "whatis takes other arguments:")
+    run(terminal, "whatis", "whatis takes more than that:")
     run(terminal, "dump xml", "dump")
     run(terminal, "alloc 0", "alloc is locked")
     terminal.send("dump json\r")
