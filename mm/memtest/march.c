@@ -234,11 +234,10 @@ static void sweep_slice(struct memtest *test, const struct round *round, uint64_
         sweep(test, element, MEMTEST_RANDOM, mix(test->seed + test->pass), address, count);
         return;
     case MEMTEST_WALKING:
-        sweep(test, element, MEMTEST_WALKING, round->variant + test->pass, address, count);
-        return;
-    case MEMTEST_PATTERN_COUNT_:
+    case MEMTEST_PATTERN_COUNT_: // no round's
         break;
     }
+    sweep(test, element, MEMTEST_WALKING, round->variant + test->pass, address, count);
 }
 
 // All runs are through: on to the next element, round, pass. False at the end of all.

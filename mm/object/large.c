@@ -122,10 +122,8 @@ void *large_alloc_to_grow(struct object_heap *heap, size_t size, unsigned flags)
         !take_pages(heap, room, room * PAGE_SIZE, flags & ~(unsigned)OBJECT_ATOMIC, &first)) {
         return large_alloc(heap, size, 0, flags, NULL);
     }
-    if (!page_resize_contig(heap->pages, first, room, pages)) {
-        page_free_contig(heap->pages, first, room);
-        return large_alloc(heap, size, 0, flags, NULL);
-    }
+    bool shorter = page_resize_contig(heap->pages, first, room, pages);
+    ASSERT(shorter);
     const struct shape shape = {.size = size};
     return enlist(heap, first, pages, &shape, flags);
 }

@@ -108,11 +108,9 @@ static enum verdict place_in(struct run run, const struct wanted *wanted, uint64
     }
     if (wanted->boundary != 0 &&
         at / wanted->boundary != (at + wanted->count - 1) / wanted->boundary) {
-        // Below the boundary that it crosses there is the highest place that crosses none.
+        // Below the boundary that it crosses there is the highest place that crosses none: a
+        // boundary is no closer than the request is long.
         uint64_t crossed = align_down(at + wanted->count - 1, wanted->boundary);
-        if (crossed < wanted->count) {
-            return CROSSING;
-        }
         at = align_down(crossed - wanted->count, wanted->align);
         if (at < run.begin) {
             return CROSSING;

@@ -25,15 +25,9 @@ uint64_t page_storage_bytes(paddr_t ram_end) {
     return align_up(sections * sizeof(struct section) + hint_bytes(sections), PAGE_SIZE);
 }
 
-// The part of section `index` that a region covers; empty when none.
+// The part of section `index` that a region covers, which touches it.
 static struct piece covered(const struct memory_region *region, uint64_t index) {
-    struct piece none = {0, 0};
-    pfn_t begin = pfn_of(region->begin), end = pfn_of(region->end);
-    uint64_t base = section_base(index);
-    if (end.value <= base || begin.value >= base + SECTION_FRAMES) {
-        return none;
-    }
-    return piece_of(index, begin, end);
+    return piece_of(index, pfn_of(region->begin), pfn_of(region->end));
 }
 
 // Every frame of the section gets a state byte, whether there is memory or not: what is plugged in

@@ -98,19 +98,10 @@ static void mark_runs(struct section *section, const struct taken *taken, uint8_
     }
 }
 
-// Takes single frames from a locked SPLIT section: a batch, unless a ceiling lies in it.
+// Takes a batch of single frames from a locked SPLIT section.
 static bool take_frames(struct section *section, const struct search *search, struct bounds bounds,
                         struct taken *taken) {
-    taken->run_count = 0;
-    if (bounds.limit == SECTION_FRAMES) {
-        taken->run_count = section_take_frames(section, search->min, bounds.floor, taken->runs);
-    } else {
-        struct frame_run *run = taken->runs;
-        while (taken->run_count < search->min && section_take(section, 0, bounds, &run->first)) {
-            run++->count = 1;
-            taken->run_count++;
-        }
-    }
+    taken->run_count = section_take_frames(section, search->min, bounds.floor, taken->runs);
     mark_runs(section, taken, search->state);
     return taken->run_count != 0;
 }

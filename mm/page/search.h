@@ -7,7 +7,8 @@
 // A request. Blocks end at or below frame `limit`; each is marked with `state`.
 struct search {
     unsigned order;
-    unsigned min; // blocks wanted: more than one for order 0 only, and then there may be more
+    unsigned min; // blocks wanted: more than one for order 0 without a limit only, and then there
+                  // may be more
     uint8_t state;
     bool atomic; // may use the atomic reserve
     uint64_t limit;

@@ -71,15 +71,13 @@ static uint64_t rows_with_ram(const struct tiles *tiles) {
     return rows;
 }
 
-// The first byte of RAM at or above `from`; `end` when there is none.
+// Where RAM begins, or goes on, from `from` on, which lies below RAM's end.
 static uint64_t next_ram(const struct tiles *tiles, uint64_t from) {
-    for (size_t i = 0; i < tiles->map->region_count; i++) {
-        const struct memory_region *region = &tiles->map->regions[i];
-        if (memory_class_is_ram(region->class) && region->end.value > from) {
-            return region->begin.value > from ? region->begin.value : from;
-        }
+    const struct memory_region *region = tiles->map->regions;
+    while (!memory_class_is_ram(region->class) || region->end.value <= from) {
+        region++;
     }
-    return tiles->end;
+    return region->begin.value > from ? region->begin.value : from;
 }
 
 static void put_tile(struct text *out, const struct tiles *tiles, uint64_t begin) {
