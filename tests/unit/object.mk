@@ -6,3 +6,5 @@ TEST_SOURCES_mempool := tests/unit/world.c
 TEST_SOURCES_object_guard := tests/unit/world.c tests/unit/host_guard.c
 TEST_SOURCES_object_returns := tests/unit/world.c
 TEST_SOURCES_object_asan := tests/unit/world.c
+TEST_SOURCES_object_check := tests/unit/world.c
+TEST_SOURCES_object_cpus := tests/unit/world.c

@@ -3,6 +3,7 @@
 TEST_SOURCES_page := tests/unit/world.c
 TEST_SOURCES_page_random := tests/unit/world.c
 TEST_SOURCES_page_threads := tests/unit/world.c
+TEST_SOURCES_page_cpus := tests/unit/world.c
 TEST_SOURCES_page_contig := tests/unit/world.c
 TEST_SOURCES_page_check := tests/unit/world.c
 TEST_SOURCES_page_ranges := tests/unit/world.c

@@ -10,7 +10,9 @@
 #include "world.h"
 #include <host/host.h>
 #include <mm/mempool.h>
+#include <mm/report.h>
 #include <mm/watch.h>
+#include <stdio.h>
 #include <string.h>
 
 #define KEPT 10
@@ -163,6 +165,36 @@ static void misuse_is_caught(void **state) {
     while (count != 0) {
         mempool_free(&pool, out[--count]);
     }
+    object = object_alloc(&cache, 0); // of the cache, but not by the pool
+    if (HOST_EXPECT_PANIC()) {
+        mempool_free(&pool, object);
+        host_panic_end();
+        fail();
+    }
+    assert_non_null(strstr(host_panic_message, "none of this pool is out"));
+    object_free(&cache, object);
+}
+
+static void pools_are_reported(void **state) {
+    (void)state;
+    char bytes[2048], expected[512];
+    struct text_buffer text;
+    struct mempool_statistics one;
+    assert_true(mempool_init(&pool, &cache, stock, KEPT, 2 * KEPT));
+    void *object = mempool_alloc(&pool);
+    text_buffer_init(&text, bytes, sizeof(bytes));
+    report_pools(&text.text, &heap);
+    assert_non_null(strstr(bytes, "  packet                     2000          10     20 "));
+    text_buffer_init(&text, bytes, sizeof(bytes));
+    record_pools(&text.text, &heap);
+    mempool_statistics(&pool, &one);
+    snprintf(expected, sizeof(expected),
+             "{\"record\":\"pool\",\"name\":\"packet\",\"object_size\":2000,\"guaranteed\":10,"
+             "\"worst_case\":20,\"available\":%u,\"out\":1,\"out_most\":1,\"from_stock\":0,"
+             "\"refused\":0,\"verdict\":\"%s\"}\n",
+             one.available, mempool_verdict_name(MEMPOOL_NOT_GUARANTEED));
+    assert_string_equal(bytes, expected);
+    mempool_free(&pool, object);
 }
 
 int main(void) {
@@ -170,7 +202,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(a_pool_keeps_its_word), TEST(verdicts_have_names),
         TEST(pools_are_listed),      TEST(a_pool_is_made_whole_or_not_at_all),
-        TEST(misuse_is_caught),
+        TEST(misuse_is_caught),      TEST(pools_are_reported),
     };
     return cmocka_run_group_tests_name("mempool", tests, NULL, NULL);
 }

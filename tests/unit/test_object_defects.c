@@ -505,6 +505,23 @@ static void quarantine_is_looked_at(void **state) {
     world_destroy(&world);
 }
 
+// Written into an object that was never handed out: noticed when it is.
+static void free_objects_are_looked_at(void **state) {
+    (void)state;
+    open_with(true);
+    object = kmalloc_alloc(&kmalloc, 100, 0);
+    struct slab *slab = object_find(&kmalloc.heap, object);
+    uint8_t *never = slab->base + (object == slab->base ? slab->cache->size : 0);
+    never[3] ^= 1;
+    bool noticed = false;
+    for (unsigned i = 0; i < slab->count && !noticed; i++) {
+        noticed = PANICS((void)kmalloc_alloc(&kmalloc, 100, 0));
+    }
+    assert_true(noticed && says("use after free", never + 3));
+    assert_non_null(strstr(host_panic_message, "allocated by nobody+0x0, freed by nobody+0x0"));
+    world_destroy(&world);
+}
+
 static __attribute__((noinline)) void *one_site(void) {
     return kmalloc_alloc(&kmalloc, 100, 0);
 }
@@ -582,6 +599,7 @@ int main(void) {
         cmocka_unit_test(two_frees_at_once_are_caught_at_the_flush),
         cmocka_unit_test(two_frees_at_once_are_caught_at_the_harvest),
         cmocka_unit_test(quarantine_is_looked_at),
+        cmocka_unit_test(free_objects_are_looked_at),
         cmocka_unit_test(leaks_are_listed_by_call_site),
         cmocka_unit_test(the_option_changes_nothing_else),
     };

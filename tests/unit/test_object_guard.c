@@ -14,6 +14,7 @@
 #include <mm/kmalloc.h>
 #include <mm/mempool.h>
 #include <mm/object_debug.h>
+#include <mm/report.h>
 #include <mm/watch.h>
 #include <stdio.h>
 #include <string.h>
@@ -386,6 +387,100 @@ static void a_pool_may_be_guarded(void **state) {
     assert_true(object_cache_destroy(&cache, NULL));
 }
 
+static void expect_said(const uint8_t *object, const void *address, const char *words) {
+    char bytes[1024];
+    struct text_buffer text;
+    struct object_guarded found;
+    assert_true(object_guard_look(&kmalloc.heap, address, &found));
+    assert_ptr_equal(found.object, object);
+    text_buffer_init(&text, bytes, sizeof(bytes));
+    report_guarded(&text.text, &found, address);
+    if (strstr(bytes, words) == NULL) {
+        fail_msg("not said: %s: %s", words, bytes);
+    }
+}
+
+static void what_is_known_is_said(void **state) {
+    (void)state;
+    assert_true(object_guard_choose(&guard, "kmalloc-64", false));
+    uint8_t *object = kmalloc_alloc(&kmalloc, 64, 0);
+    expect_said(object, object + 5,
+                "64 bytes, in use, allocated by culprit+0x11; the address is "
+                "its byte 0x5");
+    expect_said(object, object - 3, "; the address is 0x3 bytes before it");
+    expect_said(object, object + 64 + 7, "; the address is 0x7 bytes behind it");
+    char bytes[1024];
+    struct text_buffer text;
+    text_buffer_init(&text, bytes, sizeof(bytes));
+    struct object_info info = object_inspect(&kmalloc.heap, object);
+    report_object(&text.text, &info);
+    assert_non_null(strstr(bytes, "of kmalloc-64, 64 bytes, in use, with pages of its own at 0x"));
+    kmalloc_free(&kmalloc, object);
+    expect_said(object, object, ", freed, allocated by culprit+0x11, freed by culprit+0x11;");
+}
+
+// Pages that follow one another with one guard page between, as the kernel's do.
+static void *take_next(void *context, uint64_t pages, uint64_t align) {
+    uint8_t **next = context, *begin = *next;
+    *next += (pages + 1) * PAGE_SIZE;
+    return align <= PAGE_SIZE ? begin : NULL;
+}
+
+static void keep(void *context, void *begin, uint64_t pages) {
+    (void)context, (void)begin, (void)pages;
+}
+
+// An address between two objects is told of the nearer one.
+static void the_nearer_object_is_named(void **state) {
+    (void)state;
+    static _Alignas(PAGE_SIZE) uint8_t arena[16 * PAGE_SIZE];
+    static struct kmalloc other;
+    static struct object_guard near;
+    uint8_t *next = arena + PAGE_SIZE;
+    const struct object_guard_pages pages = {take_next, keep, keep, &next};
+    const struct object_options options = {.debug = true};
+    struct object_guarded found;
+    assert_true(kmalloc_init(&other, &world.pages, &options));
+    assert_true(object_guard_start(&near, &other.heap, &pages));
+    assert_true(object_guard_choose(&near, "kmalloc-64", false));
+    uint8_t *low = kmalloc_alloc(&other, 64, 0), *high = kmalloc_alloc(&other, 64, 0);
+    assert_int_equal(high - low, 2 * PAGE_SIZE);
+    assert_true(object_guard_look(&other.heap, low + 64, &found));
+    assert_ptr_equal(found.object, low);
+    assert_true(object_guard_look(&other.heap, low + 64 + PAGE_SIZE - 1, &found));
+    assert_ptr_equal(found.object, high);
+    assert_true(object_guard_look(&other.heap, high - PAGE_SIZE + 8, &found));
+    assert_ptr_equal(found.object, low);
+    assert_false(object_guard_look(&other.heap, arena + 15 * PAGE_SIZE, &found));
+    kmalloc_free(&other, low);
+    kmalloc_free(&other, high);
+    assert_true(object_guard_end(&near));
+    object_heap_shrink(&other.heap);
+    for (unsigned i = 0; i < KMALLOC_CLASSES; i++) {
+        assert_true(object_cache_destroy(&other.classes[i], NULL));
+    }
+    assert_true(object_heap_destroy(&other.heap));
+}
+
+static void a_wrong_bucket_is_found(void **state) {
+    (void)state;
+    assert_true(object_guard_choose(&guard, "kmalloc-64", false));
+    uint8_t *object = kmalloc_alloc(&kmalloc, 64, 0);
+    unsigned i = 0;
+    while (guard.buckets[i] == NULL) {
+        i++;
+    }
+    struct guarded **other = &guard.buckets[(i + 1) % OBJECT_GUARD_BUCKETS], *record = *other;
+    *other = guard.buckets[i];
+    guard.buckets[i] = record;
+    const char *broken = object_check(&kmalloc.heap);
+    guard.buckets[i] = *other;
+    *other = record;
+    assert_string_equal(broken, "the record of a guarded object is in the wrong bucket");
+    assert_null(object_check(&kmalloc.heap));
+    kmalloc_free(&kmalloc, object);
+}
+
 // Zeros when asked for; clearing as an option as well; only with the option debug.
 static void options_hold(void **state) {
     (void)state;
@@ -401,6 +496,8 @@ static void options_hold(void **state) {
     const struct object_guard_pages pages = host_guard_pages(&(struct host_guard){0});
     assert_true(kmalloc_init(&plain, &world.pages, NULL));
     assert_false(object_guard_start(&another, &plain.heap, &pages));
+    struct object_guarded found;
+    assert_false(object_guard_look(&plain.heap, object, &found));
     assert_false(object_guard_start(&another, &kmalloc.heap, &pages));
     for (unsigned i = 0; i < KMALLOC_CLASSES; i++) {
         assert_true(object_cache_destroy(&plain.classes[i], NULL));
@@ -422,6 +519,9 @@ int main(void) {
         TEST(caches_are_guarded_too),
         TEST(a_pool_may_be_guarded),
         TEST(options_hold),
+        TEST(what_is_known_is_said),
+        TEST(the_nearer_object_is_named),
+        TEST(a_wrong_bucket_is_found),
     };
     return cmocka_run_group_tests_name("object_guard", tests, NULL, NULL);
 }

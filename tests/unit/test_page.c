@@ -372,6 +372,9 @@ static void too_little_memory_is_refused(void **state) {
     bootmem_init(&boot, &map);
     assert_false(page_init(&pages, &boot));
     assert_false(boot.closed);
+    regions[0].class = MEMORY_RESERVED; // no RAM at all
+    bootmem_init(&boot, &map);
+    assert_false(page_init(&pages, &boot));
 }
 
 #define assert_panics(call, message)                                                               \

@@ -135,6 +135,53 @@ static void damaged_spans(void **unused) {
                   section()->span, smallest_free_block());
 }
 
+// The walk steps into the middle of a free block: the allocated block looks shorter than it is.
+static void damaged_ends(void **unused) {
+    (void)unused;
+    struct bitmap *bitmap = section()->bitmap;
+    uint32_t at = (uint32_t)block.value >> 2;
+    uint8_t healthy = *state(block);
+    *state(block) = state_of(0, PAGE_OWNER_TEST);
+    bitmap_set(bitmap, 2, at);
+    page_update_hint(&world.pages, 0);
+    assert_string_equal(page_check(&world.pages), "a free block overlaps the block before it");
+    *state(block) = healthy;
+    bitmap_clear(bitmap, 2, at);
+    page_update_hint(&world.pages, 0);
+    assert_null(page_check(&world.pages));
+}
+
+// Frames of no block, and frames that have no state byte, are nobody's.
+static void damaged_frames_are_looked_at(void **unused) {
+    (void)unused;
+    uint8_t healthy = *state(block);
+    *state(block) = STATE_NONE;
+    assert_int_equal(page_inspect(&world.pages, block).state, PAGE_STATE_UNMANAGED);
+    *state(block) = healthy;
+    uint32_t span = section()->span;
+    section()->span = (uint32_t)block.value;
+    assert_int_equal(page_inspect(&world.pages, block).state, PAGE_STATE_UNMANAGED);
+    section()->span = span;
+    assert_int_equal(page_inspect(&world.pages, block).state, PAGE_STATE_ALLOCATED);
+}
+
+// While other CPUs go on, what a section says about itself is checked, and no sums.
+static void a_running_allocator_is_checked(void **unused) {
+    (void)unused;
+    struct page_allocator *pages = &world.pages;
+    assert_null(page_check_running(pages));
+    pages->cpus[0].owned_pages[PAGE_OWNER_TEST]++;
+    assert_non_null(page_check(pages));
+    assert_null(page_check_running(pages));
+    pages->cpus[0].owned_pages[PAGE_OWNER_TEST]--;
+    uint8_t healthy = *state(block);
+    *state(block) = STATE_NONE;
+    assert_string_equal(page_check_running(pages),
+                        "a frame is neither free nor in an allocated block");
+    *state(block) = healthy;
+    assert_null(page_check(pages));
+}
+
 static void damaged_sections(void **unused) {
     (void)unused;
     EXPECT_BROKEN("a section is of no known kind", section()->kind, SECTION_SPLIT + 1);
@@ -167,10 +214,16 @@ static void damaged_stacks(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(damaged_bitmaps),  cmocka_unit_test(damaged_blocks),
-        cmocka_unit_test(damaged_buddies),  cmocka_unit_test(damaged_spans),
-        cmocka_unit_test(damaged_sections), cmocka_unit_test(damaged_counters),
+        cmocka_unit_test(damaged_bitmaps),
+        cmocka_unit_test(damaged_blocks),
+        cmocka_unit_test(damaged_buddies),
+        cmocka_unit_test(damaged_spans),
+        cmocka_unit_test(damaged_sections),
+        cmocka_unit_test(damaged_counters),
         cmocka_unit_test(damaged_stacks),
+        cmocka_unit_test(damaged_ends),
+        cmocka_unit_test(damaged_frames_are_looked_at),
+        cmocka_unit_test(a_running_allocator_is_checked),
     };
     return cmocka_run_group_tests_name("page_check", tests, set_up, tear_down);
 }

@@ -301,6 +301,20 @@ static void freeing_nothing_is_caught(void **state) {
                   "page_free: frame 0xc0000, order 0: it is not the allocator's memory");
 }
 
+// A run ends where its last block does.
+static void freeing_half_a_block_is_caught(void **state) {
+    (void)state;
+    pfn_t block;
+    assert_int_equal(page_alloc(&world.pages, 3, paddr(16 * MIB), PAGE_OWNER_TEST, &block),
+                     PAGE_OK);
+    assert_int_equal(block.value, 0x1f8);
+    freed_wrongly(page_free_run, block,
+                  "page_free_run: frame 0x1f8: the block of order 3 reaches beyond the end, "
+                  "frame 0x1f9");
+    page_free_run(&world.pages, block, 8);
+    assert_null(page_check(&world.pages));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(never_refused_wrongly, set_up, tear_down),
@@ -311,6 +325,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_refusal_is_explained, set_up_pc, tear_down),
         cmocka_unit_test_setup_teardown(impossible_requests, set_up_pc, tear_down),
         cmocka_unit_test_setup_teardown(freeing_nothing_is_caught, set_up_pc, tear_down),
+        cmocka_unit_test_setup_teardown(freeing_half_a_block_is_caught, set_up_pc, tear_down),
     };
     return cmocka_run_group_tests_name("page_contig", tests, NULL, NULL);
 }

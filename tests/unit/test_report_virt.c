@@ -86,10 +86,21 @@ static void blocks_of_each_kind(void **state) {
     vfree(&window, memory);
 }
 
+static void places_where_nothing_may_be(void **state) {
+    (void)state;
+    void *held = vmalloc(&window, 2 * PAGE_SIZE);
+    vm_hold(&window, held);
+    report_window(&buffer.text, "stacks", &window);
+    assert_string_equal(said, "stacks: 0 blocks in use, 0 bytes; 0 places kept, 0 pages to be "
+                              "flushed, 1 places where nothing may be\n");
+    vm_let_go(&window, held);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_empty_window, create, destroy),
         cmocka_unit_test_setup_teardown(blocks_of_each_kind, create, destroy),
+        cmocka_unit_test_setup_teardown(places_where_nothing_may_be, create, destroy),
     };
     return cmocka_run_group_tests_name("report_virt", tests, NULL, NULL);
 }

@@ -140,12 +140,71 @@ static void sites_are_said_by_name(void **state) {
                                "         16 pages in       2 blocks  slab        somebody+0x11\n");
 }
 
+// The allocation that makes a section's table finds that an interrupt in its middle has made it:
+// played by the shrinker, which is asked for the table's pages.
+struct interrupted {
+    struct world *world;
+    pfn_t blocks[4]; // of 1 MiB, for two tables and more
+    pfn_t own;
+    unsigned interrupts;
+};
+
+static uint64_t allocate_too(void *context) {
+    struct interrupted *interrupted = context;
+    if (interrupted->interrupts++ != 0) {
+        return 0;
+    }
+    for (unsigned i = 0; i < 4; i++) {
+        page_free(&interrupted->world->pages, interrupted->blocks[i], 8);
+    }
+    interrupted->own = first_place(&interrupted->world->pages, 0);
+    return 4 << 8;
+}
+
+static void a_table_that_an_interrupt_made(void **state) {
+    (void)state;
+    struct world world;
+    struct page_watch watch;
+    struct interrupted interrupted = {.world = &world};
+    static pfn_t frames[64 * MIB / PAGE_SIZE];
+    size_t count = 0;
+    const struct world_range range = {MIB, 64 * MIB, EFI_CONVENTIONAL};
+    world_create(&world, &range, 1);
+    assert_true(page_watch_start(&world.pages, &watch));
+    for (unsigned i = 0; i < 4; i++) {
+        interrupted.blocks[i] = first_place(&world.pages, 8);
+    }
+    while (page_alloc(&world.pages, 0, PAGE_ANYWHERE, PAGE_OWNER_TEST, &frames[count]) == PAGE_OK) {
+        count++;
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        page_free(&world.pages, frames[--count], 0);
+    }
+    uint64_t metadata = world.pages.metadata_bytes;
+    assert_true(page_sites_start(&world.pages));
+    page_set_shrinker(&world.pages, allocate_too, &interrupted);
+    pfn_t frame = first_place(&world.pages, 0);
+    assert_int_equal(interrupted.interrupts, 1);
+    assert_int_equal(world.pages.metadata_bytes, metadata + PAGE_SIZE + MIB);
+    assert_true(is_within(page_site_of(&world.pages, frame), (const void *)first_place));
+    assert_true(is_within(page_site_of(&world.pages, interrupted.own), (const void *)first_place));
+    assert_null(page_check(&world.pages));
+    page_free(&world.pages, frame, 0);
+    page_free(&world.pages, interrupted.own, 0);
+    while (count != 0) {
+        page_free(&world.pages, frames[--count], 0);
+    }
+    page_watch_stop(&world.pages);
+    world_destroy(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(callers_are_kept),
         cmocka_unit_test(sites_add_up),
         cmocka_unit_test(callers_cost_nobody_memory),
         cmocka_unit_test(sites_are_said_by_name),
+        cmocka_unit_test(a_table_that_an_interrupt_made),
     };
     return cmocka_run_group_tests_name("sites", tests, NULL, NULL);
 }

@@ -119,6 +119,10 @@ static void a_program_sees_zeros(void **state) {
                             PAGE_SIZE);
     }
     assert_int_equal(space_populate(&parent, page_at(49), 2), SPACE_FAULT_GUARD);
+    // What cannot be written is filled to be read.
+    assert_int_equal(space_map_at(&parent, page_at(60), 2, 0), SPACE_OK);
+    assert_int_equal(space_populate(&parent, page_at(60), 2), SPACE_FAULT_RESOLVED);
+    assert_memory_equal(port_direct_map(paddr_of(pfn(frame_at(&parent, 61)))), zeros, PAGE_SIZE);
     space_destroy(&parent);
 }
 

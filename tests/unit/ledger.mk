@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: MIT
+TEST_SOURCES_ledger := tests/unit/world.c
