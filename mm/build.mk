@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The memory manager as a hosted library, fast and checked:
 #   $(BUILD)/host/libstrata-mm.a   -O2, what the map tool and the benchmarks link
-#   $(BUILD)/test/libstrata-mm.a   debug assertions, AddressSanitizer, UndefinedBehaviorSanitizer, coverage on request
+#   $(BUILD)/test/libstrata-mm.a   debug assertions, AddressSanitizer, UndefinedBehaviorSanitizer, lines counted
 MM_SOURCES := $(sort $(wildcard mm/*.c mm/*/*.c))
 MM_PURE := $(filter-out mm/host/%,$(MM_SOURCES))
 MM_LIBRARY_SOURCES := $(MM_PURE) mm/host/host.c
@@ -9,9 +9,13 @@ MM_LIBRARY_SOURCES := $(MM_PURE) mm/host/host.c
 HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -O2 -Imm/host -Imm
 TEST_SANITIZERS ?= -fsanitize=address,undefined -fno-sanitize-recover=all
 TEST_FLAGS := $(COMMON) -D_GNU_SOURCE -O1 -fno-omit-frame-pointer -DSTRATA_DEBUG -Imm/host -Imm $(TEST_SANITIZERS)
+# How often each line is executed is counted, and written to where LLVM_PROFILE_FILE says (tests/coverage). clang calls
+# a static function after the last part of its file's name; with the whole name, two folders' check.c are two files.
+TEST_COUNTS := -fprofile-instr-generate=/dev/null -fcoverage-mapping
+TEST_COUNTED = $(TEST_COUNTS) -Xclang -main-file-name -Xclang $<
 
 $(eval $(call note,$(BUILD)/host/flags,$(CC_HOST) $(HOST_FLAGS)))
-$(eval $(call note,$(BUILD)/test/flags,$(CC_HOST) $(TEST_FLAGS)))
+$(eval $(call note,$(BUILD)/test/flags,$(CC_HOST) $(TEST_FLAGS) $(TEST_COUNTS)))
 $(BUILD)/host/%.o: %.c $(BUILD)/host/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$<)
@@ -20,7 +24,7 @@ $(BUILD)/host/%.o: %.c $(BUILD)/host/flags
 $(BUILD)/test/%.o: %.c $(BUILD)/test/flags
 	@mkdir -p $(@D)
 	$(call say,CC,$< (checked))
-	$(Q)$(CC_HOST) $(TEST_FLAGS) -MJ $@.json -c -o $@ $<
+	$(Q)$(CC_HOST) $(TEST_FLAGS) $(TEST_COUNTED) -MJ $@.json -c -o $@ $<
 
 $(BUILD)/host/libstrata-mm.a: $(MM_LIBRARY_SOURCES:%.c=$(BUILD)/host/%.o)
 $(BUILD)/test/libstrata-mm.a: $(MM_LIBRARY_SOURCES:%.c=$(BUILD)/test/%.o)

@@ -18,7 +18,7 @@ $(UNIT_PROGRAMS): $(BUILD)/test/unit/test_%: $(BUILD)/test/tests/unit/test_%.o \
     $$(addprefix $(BUILD)/test/,$$(TEST_SOURCES_$$*:.c=.o)) $(BUILD)/test/libstrata-mm.a
 	@mkdir -p $(@D)
 	$(call say,LINK,$@)
-	$(Q)$(CC_HOST) $(TEST_SANITIZERS) -o $@ $^ $(TEST_LIBRARIES) -lcmocka -lpthread
+	$(Q)$(CC_HOST) $(TEST_SANITIZERS) $(TEST_COUNTS) -o $@ $^ $(TEST_LIBRARIES) -lcmocka -lpthread
 
 FUZZ_SANITIZERS := -fsanitize=address,undefined -fno-sanitize-recover=all
 FUZZ_FLAGS := $(COMMON) -D_GNU_SOURCE -O1 -fno-omit-frame-pointer -DSTRATA_DEBUG -Imm/host -Imm $(FUZZ_SANITIZERS)
@@ -100,12 +100,8 @@ fuzz: $(addprefix fuzz-,$(or $(TARGET),$(FUZZ_TARGETS))) ## fuzz each target for
 $(FUZZ_TARGETS:%=fuzz-%): fuzz-%: $(BUILD)/fuzz/fuzz_%
 	@tests/fuzz/run $< tests/fuzz/corpus/$* $(BUILD)/fuzz/$* $(TIME)
 
-# Coverage of the hosted code by the unit tests: built anew without sanitizers, counted by clang.
-COVERAGE := $(BUILD)/coverage
-COVERAGE_FLAGS := -fprofile-instr-generate -fcoverage-mapping
-coverage: ## what the unit tests cover: a table here, pages in build/coverage/
-	$(Q)$(MAKE) --no-print-directory BUILD=$(COVERAGE)/objects TEST_SANITIZERS='$(COVERAGE_FLAGS)' unit
-	$(Q)tests/coverage $(COVERAGE) $(COVERAGE)/objects/test/unit
+coverage: unit ## what the unit tests cover: a table here, pages in build/coverage/
+	$(Q)$(PYTHON) tests/coverage --build $(BUILD) --jobs $(JOBS)
 
 # How the code is written.
 C_FILES = $(shell git ls-files --cached --others --exclude-standard '*.c' '*.h')

@@ -60,7 +60,8 @@ class UnitItem(ProgramItem):
         self.program = program
 
     def runtest(self):
-        result = self.run_program([str(self.program)], UNIT_TIMEOUT)
+        counts = BUILD / "coverage/counts" / f"{self.program.name}.raw"  # ThreadSanitizer's programs count nothing
+        result = self.run_program([str(self.program)], UNIT_TIMEOUT, LLVM_PROFILE_FILE=str(counts))
         passed = len(re.findall(r"^\[       OK \]", result.stdout, re.MULTILINE))
         failed = len(set(re.findall(r"^\[  FAILED  \] (\w+)$", result.stdout, re.MULTILINE)))
         skipped = len(set(re.findall(r"^\[  SKIPPED \] (\w+)$", result.stdout, re.MULTILINE)))
