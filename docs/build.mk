@@ -33,7 +33,8 @@ $(BUILD)/docs/example.iso: $(BUILD)/docs/example.bin $(EXAMPLE)/grub.cfg
 	$(call say,GRUB,$@)
 	$(Q)rm -rf $(BUILD)/docs/disc && mkdir -p $(BUILD)/docs/disc/boot/grub
 	$(Q)cp $< $(BUILD)/docs/disc/boot && cp $(EXAMPLE)/grub.cfg $(BUILD)/docs/disc/boot/grub
-	$(Q)$(GRUB_MKRESCUE) -o $@.new $(BUILD)/docs/disc 2>$(BUILD)/docs/grub.log || { cat $(BUILD)/docs/grub.log >&2; exit 1; }
+	$(Q)$(GRUB_MKRESCUE) -o $@.new $(BUILD)/docs/disc 2>$(BUILD)/docs/grub.log || \
+	  { cat $(BUILD)/docs/grub.log >&2; exit 1; }
 	$(Q)mv $@.new $@
 
 test: $(BUILD)/docs/example.bin $(BUILD)/docs/example.iso

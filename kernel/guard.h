@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Guarded objects of the running kernel's kmalloc and object caches (mm/object_guard.h): their pages
-// come from vmalloc.
+// Guarded objects of the running kernel's kmalloc and object caches (mm/object_guard.h): their
+// pages come from vmalloc.
 #pragma once
 
 #include <state.h>

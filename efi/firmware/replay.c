@@ -19,7 +19,7 @@ static EFI_STATUS take(struct loader *loader, uint64_t descriptors, struct efi_d
 }
 
 static EFI_STATUS take_room(struct loader *loader, uint64_t *capacity) {
-    *capacity = DESCRIPTORS_MAX * PIECES_EACH + loader->map_capacity / loader->map.stride;
+    *capacity = (uint64_t)DESCRIPTORS_MAX * PIECES_EACH + loader->map_capacity / loader->map.stride;
     EFI_STATUS status = take(loader, DESCRIPTORS_MAX, &loader->replay.asked);
     return EFI_ERROR(status) ? status : take(loader, *capacity, &loader->replay.handed);
 }

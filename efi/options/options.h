@@ -20,7 +20,7 @@ struct options {
     // What badram= names beside boot.badram, to be found in the firmware's map (badram_expand).
     struct badram_pattern patterns[BOOT_BADRAM_MAX];
     uint32_t pattern_count;
-    uint32_t menu_seconds; // how long a key is waited for; 0: not at all
+    uint32_t menu_seconds;           // how long a key is waited for; 0: not at all
     char kernel[OPTIONS_KERNEL_MAX]; // a file instead of the embedded kernel; "" for that
     char replay[OPTIONS_KERNEL_MAX]; // a file with the map of another machine; "" for none
 };

@@ -8,8 +8,8 @@
 //
 // When it is freed the pages go back at once, but their addresses stay out of use until
 // OBJECT_GUARD_QUARANTINE others were freed: whoever reads or writes a freed object stops too. What
-// lies between the object and its pages' ends is red, and looked at when it is freed. A report about
-// such a fault asks object_guard_look whose address it is.
+// lies between the object and its pages' ends is red, and looked at when it is freed. A report
+// about such a fault asks object_guard_look whose address it is.
 //
 // Where the pages come from is the caller's business: a kernel has vmalloc, a hosted program mmap.
 // Such an object does not lie in the direct map, so its physical address is not its distance from
@@ -23,7 +23,7 @@
 
 // Whoever makes the pages. Called with no lock held.
 struct object_guard_pages {
-    // Pages at a multiple of `align` bytes, a power of two from PAGE_SIZE on, readable and writable,
+    // Pages at a multiple of `align` bytes, a power of two from PAGE_SIZE on, to read and to write,
     // with nothing mapped before and behind them; NULL when there are none.
     void *(*take)(void *context, uint64_t pages, uint64_t align);
     // Takes the memory away, but keeps the addresses: nothing is mapped there when it returns.

@@ -2,9 +2,9 @@
 // Which memory the firmware's runtime services need, and what they may do with it.
 //
 // A descriptor with the RUNTIME attribute, or of a runtime type, is believed as far as the
-// converted map agrees: bytes that turned out to be bad, or somebody else's, are left out and counted.
-// Without a memory attributes table nobody knows which part of a code descriptor is data, so all of
-// it can be written and executed, in an address space where nothing else runs. Pure:
+// converted map agrees: bytes that turned out to be bad, or somebody else's, are left out and
+// counted. Without a memory attributes table nobody knows which part of a code descriptor is data,
+// so all of it can be written and executed, in an address space where nothing else runs. Pure:
 // tests/unit/test_runtime_plan.c.
 #pragma once
 

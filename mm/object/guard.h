@@ -25,7 +25,8 @@ bool guard_find(struct object_heap *heap, const void *address, struct object_gua
 const char *guard_refusal(const struct object_cache *cache, const struct object_guarded *guarded,
                           const void *address);
 
-// Everything out of quarantine. Not from the shrinker: the addresses' owner may be asking for pages.
+// Everything out of quarantine. Not from the shrinker: the addresses' owner may be asking for
+// pages.
 void guard_drain(struct object_heap *heap);
 
 // Calls `visit` for each guarded object that is in use, until it returns true; whether it did. The

@@ -37,8 +37,8 @@
 
 enum slab_kind { SLAB_NONE, SLAB_SMALL, SLAB_LARGE };
 
-// Fields up to `kind` do not change while the slab lives. Those of what was returned are the home's,
-// who holds its gate. The others are the cache's lock's.
+// Fields up to `kind` do not change while the slab lives. Those of what was returned are the
+// home's, who holds its gate. The others are the cache's lock's.
 struct slab {
     _Alignas(64) uint64_t origin; // of the numbers of bytes (slab_byte)
     uint64_t reciprocal;          // 2^64 / size, rounded up; 0 for what has no objects

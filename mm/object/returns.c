@@ -43,7 +43,7 @@ static uint32_t claim(struct slab *slab) {
     for (unsigned word = 0; word < slab->words; word++) {
         uint64_t bits = 0;
         for (unsigned i = 0; i < 64 && word * 64 + i < slab->count; i += 8) {
-            bits |= returned_of_eight(slab->handed + word * 64 + i) << i;
+            bits |= returned_of_eight(&slab->handed[word * 64 + i]) << i;
         }
         found += (uint32_t)__builtin_popcountll(bits & ~slab->free[word]);
         slab->free[word] |= bits;

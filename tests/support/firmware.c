@@ -248,6 +248,7 @@ static EFI_STATUS EFIAPI stall(UINTN microseconds) {
     return EFI_SUCCESS;
 }
 
+// The firmware's signature: NOLINTNEXTLINE(readability-non-const-parameter)
 static EFI_STATUS EFIAPI set_watchdog(UINTN timeout, UINT64 code, UINTN size, CHAR16 *data) {
     if (firmware_enter("SetWatchdogTimer", false)) {
         return firmware.script.fail_status;

@@ -41,8 +41,8 @@ static int teardown(void **state) {
     return 0;
 }
 
-// An object that this CPU allocated in bulk and freed is nowhere but in its slab. Slabs all of whose
-// objects came back are gone at once.
+// An object that this CPU allocated in bulk and freed is nowhere but in its slab. Slabs all of
+// whose objects came back are gone at once.
 static void bulk_goes_straight_back(void **state) {
     (void)state;
     enum { COUNT = 20000 };

@@ -68,13 +68,16 @@ static char shown(const struct fixture *fixture, unsigned column, unsigned row) 
         assert_true(y == 0 || bits == code);
         code = bits;
     }
-    return inverse ? '#' : code == 0 ? ' ' : (char)code;
+    return (char)(inverse ? '#' : code == 0 ? ' ' : code);
 }
 
 static void expect_rows(const struct fixture *fixture, const char *const rows[ROWS]) {
     for (unsigned row = 0; row < ROWS; row++) {
         for (unsigned column = 0; column < COLUMNS; column++) {
-            char expected = column < strlen(rows[row]) ? rows[row][column] : ' ';
+            char expected = ' ';
+            if (column < strlen(rows[row])) {
+                expected = rows[row][column];
+            }
             char is = shown(fixture, column, row);
             assert_int_equal(is == ' ' ? ' ' : is, expected);
         }

@@ -35,7 +35,7 @@ static const char *row_text(const struct terminal *terminal, uint64_t row) {
     }
     size_t length = 0;
     for (size_t i = 0; i < COLUMNS; i++) {
-        line[i] = at[i].code == 0 ? ' ' : at[i].code < 0x7f ? (char)at[i].code : '?';
+        line[i] = (char)(at[i].code == 0 ? ' ' : at[i].code < 0x7f ? at[i].code : '?');
         length = line[i] != ' ' ? i + 1 : length;
     }
     line[length] = '\0';
@@ -176,8 +176,10 @@ static void any_bytes_keep_it_whole(void **state) {
         struct terminal terminal;
         terminal_init(&terminal, room, COLUMNS, rows);
         for (unsigned i = 0; i < 100000; i++) {
-            char byte =
-                rand() % 8 == 0 ? (char)rand() : likely[(size_t)rand() % (sizeof(likely) - 1)];
+            char byte = (char)rand();
+            if (rand() % 8 != 0) {
+                byte = likely[(size_t)rand() % (sizeof(likely) - 1)];
+            }
             terminal.text.write(&terminal.text, &byte, 1);
             assert_true(terminal.begin <= terminal.bottom);
             assert_true(terminal.bottom - terminal.begin < rows);
