@@ -206,7 +206,8 @@ void object_debug_alloc(struct slab *slab, void *object, size_t size, const void
     if (is_poisoned(cache)) {
         memset(object, OBJECT_FRESH, size);
     }
-    memset((uint8_t *)object + size, OBJECT_RED, cache->size - size);
+    // The last bytes of the slot are red already, and looked at by whoever has the object behind it.
+    memset((uint8_t *)object + size, OBJECT_RED, cache->size - OBJECT_REDZONE - size);
 }
 
 // Out of quarantine: nobody may have written to it meanwhile.

@@ -73,10 +73,16 @@ def test_a_machine_that_stops_is_not_waited_out(tmp_path, arguments, sentence):
     assert "Traceback" not in wrong
 
 
+def default_interrupt():
+    """What is started in the background of a script inherits that it ignores interrupts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_an_interrupted_boot_says_so(tmp_path):
     (tmp_path / "strata.img").symlink_to(BUILD / "strata.img")
     with subprocess.Popen([sys.executable, ROOT / "ovmf/dump.py", tmp_path], stdin=subprocess.DEVNULL, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True) as process:
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+                          preexec_fn=default_interrupt) as process:
         serial = tmp_path / "dump/dump.serial"
         until = time.monotonic() + 60
         while not (serial.exists() and serial.stat().st_size) and time.monotonic() < until:
