@@ -34,6 +34,10 @@ def run(*arguments, text="", cwd=None, **options):
                           check=False, **options)
 
 
+def run_bytes(data, *arguments):
+    return subprocess.run([TOOL, *arguments], input=data, capture_output=True, timeout=60, check=False)
+
+
 def records(text):
     return [json.loads(line) for line in text.splitlines()]
 
@@ -111,6 +115,45 @@ def test_codes_that_are_missing_or_mistyped_are_named():
     result = run(text="\n".join((*pieces[:2], pieces[2][:-2] + "W$", pieces[3])))
     assert (result.returncode, result.stdout) == (2, "")
     assert result.stderr == "standard input:3: part 3 of 4 is mistyped or cut: its checksum does not fit\n"
+
+
+@pytest.mark.parametrize("byte", ["\x1b", "\x07", "\x9b", "\x00", "\x7f", ",", "#", "_"])
+def test_codes_have_no_other_characters_than_theirs(byte):
+    """What a terminal obeys does not reach it, however well the checksums fit."""
+    def codes_of(body):
+        whole = zlib.crc32(body)
+        frame = b"1/1*%08X*" % whole
+        return b"STRATA1*%s%08X*%s$" % (frame, zlib.crc32(frame + body), body)
+    body = b".100NFF00%NOTE:+ODD:+" + byte.encode("latin-1") + b"[31MRED"
+    for options in [], ["--json"], ["--html"], ["--plain"]:
+        result = run_bytes(b"\n" + codes_of(body), *options)
+        assert (result.returncode, result.stdout) == (2, b"")
+        assert result.stderr == b"standard input:2: part 1 of 1 has characters that no code has\n"
+    # A copy that is sound counts.
+    result = run_bytes(codes_of(body) + codes_of(b".100NFF00"))
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("escaped, shown", [
+    ("/1B/5B31M", "?[31m"), ("/07", "?"), ("/9B31M", "?31m"), ("/C2/9B31M", "??31m"), ("/E0/82/9B", "???"),
+    ("/E2/80/A6", "…"), ("/E2/80", "??"), ("/0A", "?"), ("/0D", "?"), ("/C3/A9", "é"), ("/FF", "?"),
+])
+def test_what_a_finding_says_is_text(escaped, shown):
+    text = "".join(codes(f".100NFF00%NOTE:+ODD:+A{escaped}+B", 1))
+    assert f"  note: odd: a{shown} b\n" in run(text=text).stdout
+    assert of_kind(records(run("--json", text=text).stdout), "finding")[-1]["text"] == f"a{shown} b"
+
+
+def test_many_codes_are_answered_soon():
+    """Ten thousand parts but one, and as many copies of the first: neither is looked through for each of the other."""
+    body = ".100" + "T706" * 30000
+    parts = list(codes(body, 10000))
+    copies = [parts[0]] * 8000
+    result = run(text="\n".join([*parts[1:-1], *copies]))
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "standard input:17998: of 10000 codes that belong together these are missing: 10000\n"
+    whole = run("--plain", text="\n".join([*copies, *reversed(parts)]))
+    assert (whole.returncode, whole.stdout.count("\n")) == (0, 2 + 30000)
 
 
 def test_records_add_up():

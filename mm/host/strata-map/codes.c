@@ -15,12 +15,15 @@ struct part {
     unsigned number, total;
     const char *share;
     size_t share_length, line;
-    bool sound; // its own checksum fits
+    bool sound;    // its own checksum fits, and it holds nothing that codes do not have
+    bool strange;  // the checksum fits, but a byte is none that codes have
+    bool complete; // each part of its map is there and sound
 };
 
 struct parts {
-    struct part *list;
-    size_t count;
+    struct part *list;    // as the text has them
+    struct part **sorted; // by map and number, the sound ones of a number first
+    size_t count, capacity;
     char *text; // what all shares lie in
     size_t used;
 };
@@ -39,6 +42,21 @@ static bool is_space(char byte) {
 
 static char capital(char byte) {
     return (char)(byte >= 'a' && byte <= 'z' ? byte - 'a' + 'A' : byte);
+}
+
+// The alphabet of QR codes without the blank, and without the '$' that ends a part.
+static bool is_of_codes(char byte) {
+    return (byte >= '0' && byte <= ':') || (byte >= 'A' && byte <= 'Z') || byte == '%' ||
+           (byte >= '*' && byte <= '/' && byte != ',');
+}
+
+static bool is_all_of_codes(const char *bytes, size_t length) {
+    for (size_t i = 0; i < length; i++) {
+        if (!is_of_codes(bytes[i])) {
+            return false;
+        }
+    }
+    return true;
 }
 
 // Whether a part begins at `at`; blanks do not count.
@@ -81,7 +99,9 @@ static void read_part(struct part *part, const char *text, size_t length) {
     part->share = cursor.at;
     part->share_length = (size_t)(cursor.end - cursor.at);
     uint32_t found = map_code_checksum(0, text, frame);
-    part->sound = map_code_checksum(found, part->share, part->share_length) == checksum;
+    bool fits = map_code_checksum(found, part->share, part->share_length) == checksum;
+    part->sound = fits && is_all_of_codes(part->share, part->share_length);
+    part->strange = fits && !part->sound;
 }
 
 // Takes what stands up to '$', the next part or the end.
@@ -115,26 +135,78 @@ static void find_parts(struct parts *parts, const char *text, const char *end) {
         for (; counted < at; counted++) {
             line += *counted == '\n';
         }
-        if (parts->count % 64 == 0) {
-            size_t bytes = (parts->count + 64) * sizeof(*parts->list);
+        if (parts->count == parts->capacity) {
+            parts->capacity = parts->capacity * 2 + 64;
+            size_t bytes = parts->capacity * sizeof(*parts->list);
             parts->list = want(realloc(parts->list, bytes));
         }
         at = take_part(parts, line, behind, end);
     }
 }
 
-// A part of that whole which is sound; else one which is not, or NULL.
-static const struct part *part_of(const struct parts *parts, const struct part *like,
-                                  unsigned number) {
-    const struct part *found = NULL;
+// By the map that a part belongs to, then by its number.
+static int compare_places(const struct part *a, const struct part *b) {
+    if (a->whole != b->whole) {
+        return a->whole < b->whole ? -1 : 1;
+    }
+    if (a->total != b->total) {
+        return a->total < b->total ? -1 : 1;
+    }
+    return a->number == b->number ? 0 : a->number < b->number ? -1 : 1;
+}
+
+static int compare_parts(const void *left, const void *right) {
+    const struct part *a = *(struct part *const *)left, *b = *(struct part *const *)right;
+    int order = compare_places(a, b);
+    if (order == 0 && a->sound != b->sound) {
+        order = a->sound ? -1 : 1;
+    }
+    return order != 0 ? order : a < b ? -1 : 1;
+}
+
+// Marks the parts of maps that are all there: one walk, however many copies a text has.
+static void mark_complete(struct parts *parts) {
+    size_t begin = 0, sound = 0;
     for (size_t i = 0; i < parts->count; i++) {
-        const struct part *part = &parts->list[i];
-        if (part->number == number && part->total == like->total && part->whole == like->whole &&
-            (found == NULL || !found->sound)) {
-            found = part;
+        const struct part *part = parts->sorted[i], *first = parts->sorted[begin];
+        if (part->whole != first->whole || part->total != first->total) {
+            begin = i;
+            sound = 0;
+        }
+        bool another = i == begin || part->number != parts->sorted[i - 1]->number;
+        sound += another && part->sound;
+        bool last = i + 1 == parts->count || parts->sorted[i + 1]->whole != part->whole ||
+                    parts->sorted[i + 1]->total != part->total;
+        for (size_t j = begin; last && sound != 0 && sound == part->total && j <= i; j++) {
+            parts->sorted[j]->complete = true;
         }
     }
-    return found;
+}
+
+static void sort_parts(struct parts *parts) {
+    parts->sorted = want(malloc((parts->count + 1) * sizeof(struct part *)));
+    for (size_t i = 0; i < parts->count; i++) {
+        parts->sorted[i] = &parts->list[i];
+    }
+    qsort(parts->sorted, parts->count, sizeof(struct part *), compare_parts);
+    mark_complete(parts);
+}
+
+// A part of that map which is sound; else one which is not, or NULL.  O(log parts).
+static const struct part *part_of(const struct parts *parts, const struct part *like,
+                                  unsigned number) {
+    struct part wanted = {.whole = like->whole, .total = like->total, .number = number};
+    size_t low = 0, high = parts->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (compare_places(parts->sorted[middle], &wanted) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    bool found = low < parts->count && compare_places(parts->sorted[low], &wanted) == 0;
+    return found ? parts->sorted[low] : NULL;
 }
 
 // Which parts of the map that `like` belongs to are not there: "2, 5 to 7".
@@ -158,17 +230,6 @@ static void name_missing(const struct parts *parts, const struct part *like, str
     }
 }
 
-// A map of whose parts each is there and sound.
-static bool is_whole(const struct parts *parts, const struct part *like) {
-    for (unsigned number = 1; number <= like->total; number++) {
-        const struct part *part = part_of(parts, like, number);
-        if (part == NULL || !part->sound) {
-            return false;
-        }
-    }
-    return like->total != 0;
-}
-
 // Says what is wrong with the last map: the first of its parts that is mistyped, or those missing.
 static enum map_read_status complain(const struct parts *parts, struct map_reading *out) {
     const struct part *like = &parts->list[parts->count - 1];
@@ -186,9 +247,9 @@ static enum map_read_status complain(const struct parts *parts, struct map_readi
         }
         if (!part_of(parts, part, part->number)->sound) {
             out->error_line = part->line;
-            text_printf(&problem.text,
-                        "part %u of %u is mistyped or cut: its checksum does not fit", part->number,
-                        part->total);
+            text_printf(&problem.text, "part %u of %u %s", part->number, part->total,
+                        part->strange ? "has characters that no code has"
+                                      : "is mistyped or cut: its checksum does not fit");
             return MAP_READ_MALFORMED;
         }
         like = part;
@@ -279,9 +340,37 @@ static char small(char byte) {
     return (char)(byte >= 'A' && byte <= 'Z' ? byte - 'A' + 'a' : byte == '+' ? ' ' : byte);
 }
 
-// Not what a terminal would obey: 0xc2 begins the control characters beyond ASCII.
-static bool is_text(int byte) {
-    return byte >= ' ' && byte != 0x7f && byte != 0xc2;
+// How many bytes from `at` on are a character in UTF-8 that no terminal obeys; 0 for anything else.
+static size_t character_length(const unsigned char *at, size_t left) {
+    unsigned char lead = at[0];
+    if (lead < 0x80) {
+        return lead == '\n' || (lead >= ' ' && lead != 0x7f);
+    }
+    // 0xc2 begins the control characters beyond ASCII; 0xc0 and 0xc1 begin nothing.
+    size_t length = lead < 0xc3 || lead > 0xf4 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    if (length > left) {
+        return 0;
+    }
+    for (size_t i = 1; i < length; i++) {
+        if ((at[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+    // Longer than it need be: a control character again, to who reads it so.
+    bool longer = (lead == 0xe0 && at[1] < 0xa0) || (lead == 0xf0 && at[1] < 0x90);
+    return longer ? 0 : length;
+}
+
+// Puts '?' in place of what is no text.
+static void keep_text(char *text, size_t length) {
+    for (size_t at = 0; at < length;) {
+        size_t taken = character_length((const unsigned char *)text + at, length - at);
+        if (taken == 0) {
+            text[at] = '?';
+            taken = 1;
+        }
+        at += taken;
+    }
 }
 
 // The findings as lines of ordinary text.
@@ -291,8 +380,8 @@ static void take_findings(struct cursor *cursor, struct map_reading *out) {
         bool escaped = *cursor->at == '/' && cursor->end - cursor->at > 2 &&
                        hex_digit(cursor->at[1]) >= 0 && hex_digit(cursor->at[2]) >= 0;
         if (escaped) {
-            int byte = hex_digit(cursor->at[1]) * 16 + hex_digit(cursor->at[2]);
-            *to++ = (char)(is_text(byte) ? byte : '?');
+            char byte = (char)(hex_digit(cursor->at[1]) * 16 + hex_digit(cursor->at[2]));
+            *to++ = byte == '\n' ? '?' : byte;
             cursor->at += 2;
         } else if (*cursor->at != '%') {
             *to++ = small(*cursor->at);
@@ -302,6 +391,7 @@ static void take_findings(struct cursor *cursor, struct map_reading *out) {
     }
     *to++ = '\n';
     *to = '\0';
+    keep_text(out->findings, (size_t)(to - out->findings));
 }
 
 static enum map_read_status read_whole(const struct parts *parts, const struct part *like,
@@ -338,9 +428,10 @@ enum map_read_status codes_read(const char *text, size_t length, struct map_read
     enum map_read_status status = MAP_READ_NOTHING;
     const struct part *whole = NULL;
     find_parts(&parts, text, text + length);
+    sort_parts(&parts);
     for (size_t i = 0; i < parts.count; i++) {
         const struct part *part = &parts.list[i];
-        whole = part->number == 1 && is_whole(&parts, part) ? part : whole;
+        whole = part->number == 1 && part->complete ? part : whole;
     }
     if (whole != NULL) {
         status = read_whole(&parts, whole, out);
@@ -348,6 +439,7 @@ enum map_read_status codes_read(const char *text, size_t length, struct map_read
         status = complain(&parts, out);
     }
     free(parts.list);
+    free(parts.sorted);
     free(parts.text);
     return status;
 }
