@@ -239,6 +239,44 @@ def test_every_part_is_shown(show):
 
 
 @needs_browser
+@pytest.mark.parametrize("wrong, complaint", [
+    ('{"record":"region","start":"0x0","class":"low"}', '"end" is missing'),
+    ('{"record":"region","start":"zero","end":"0x1000","class":"low"}', '"start" is not what it should be'),
+    ('{"record":"efi","index":3,"type":7,"start":"0x0"}', '"pages" is missing'),
+    ('{"record":"frames","start":"0x4000000","end":"0x4001000","state":"allocated"}', '"order" is missing'),
+    ('{"record":"frames","start":"0x4000000","end":"0x4001000","state":"allocated","order":1e9}',
+     '"order" is not what it should be'),
+    ('{"record":"section","index":1,"start":"0x40000000","state":"split"}', '"free" is missing'),
+    ('{"record":"section","index":1,"start":"0x40000000","state":"split","free":[1]}',
+     '"free" is not what it should be'),
+    ('{"record":"mapping","start":"0xffff800000000000","end":"0xffff800004000000"}', '"physical" is missing'),
+    ('{"record":"layout","start":null,"end":"0x1"}', '"start" is not what it should be'),
+    ('{"record":"acpi-table","address":"0x0"}', '"length" is missing'),
+    ('{"record":"acpi-data","address":"0x0","bytes":{}}', '"bytes" is not what it should be'),
+    ('{"record":"ledger","account":"free"}', '"bytes" is missing'),
+    ('{"record":"finding","kind":"overlap"}', '"text" is missing'),
+    ('{"record":"phase","name":"late"}', '"microseconds" is missing'),
+])
+def test_a_record_that_lacks_something_is_a_finding(show, wrong, complaint):
+    """The rest of the page is there all the same, and what is asked is answered."""
+    window = show(DUMP.replace("--- end ---", wrong + "\n--- end ---"))
+    number = sum(line.startswith("{") for line in DUMP.splitlines()) + 1
+    text = window.run("document.getElementById('findings').innerText")
+    kind = json.loads(wrong)["record"]
+    assert f'record {number}, of kind "{kind}", is not shown: its field {complaint}: {wrong}' in text
+    assert "Findings: 2" in text
+    assert "usable [0x200000, 0x4000000), 62 MiB" in ask(window, "0x3fff123")
+    assert "kernel [0x100000, 0x200000), 1 MiB" in ask(window, "0xffff800000100000")
+    assert "kernel-image" in window.run("document.body.innerText")
+
+
+@needs_browser
+def test_frames_that_cut_a_page_are_answered(show):
+    window = show(DUMP.replace('"start":"0x208000","end":"0x4000000"', '"start":"0x208800","end":"0x208c00"'))
+    assert "free, in no whole page; free all around: [0x208800, 0x208c00)" in ask(window, "0x208900")
+
+
+@needs_browser
 def test_a_replay_is_marked(show):
     mark = "REPLAY of another machine's map, 127 descriptors"
     assert mark not in show(DUMP).run("document.body.innerText")

@@ -380,8 +380,9 @@ static void take_findings(struct cursor *cursor, struct map_reading *out) {
         bool escaped = *cursor->at == '/' && cursor->end - cursor->at > 2 &&
                        hex_digit(cursor->at[1]) >= 0 && hex_digit(cursor->at[2]) >= 0;
         if (escaped) {
-            char byte = (char)(hex_digit(cursor->at[1]) * 16 + hex_digit(cursor->at[2]));
-            *to++ = byte == '\n' ? '?' : byte;
+            unsigned byte = (unsigned)hex_digit(cursor->at[1]) * 16;
+            byte += (unsigned)hex_digit(cursor->at[2]);
+            *to++ = (char)(byte == '\n' ? '?' : byte);
             cursor->at += 2;
         } else if (*cursor->at != '%') {
             *to++ = small(*cursor->at);

@@ -26,18 +26,50 @@ const percent = (part, whole) => (whole ? ((100 * part) / whole).toFixed(2) + " 
 const big = (value) => BigInt(value);
 const drawn = (value) => Math.min(Number(value), DRAWN_END);
 
+const isNumber = (value) => Number.isSafeInteger(value) ||
+  (typeof value === "string" && /^(0x[0-9a-f]{1,32}|-?[0-9]{1,39})$/i.test(value));
+const isText = (value) => typeof value === "string";
+const isOrder = (value) => Number.isInteger(value) && value >= 0 && value < ORDERS;
+const isCounts = (value) => Array.isArray(value) && value.length === ORDERS && value.every(Number.isSafeInteger);
+
+// What the page reckons with, of each kind; what it only shows may be missing or anything.
+const NEEDED = new Map(Object.entries({
+  efi: { start: isNumber, pages: isNumber },
+  region: { start: isNumber, end: isNumber, class: isText },
+  frames: { start: isNumber, end: isNumber, state: isText,
+    order: (value, record) => record.state !== "allocated" || isOrder(value) },
+  section: { index: Number.isSafeInteger, start: isNumber, free: isCounts },
+  mapping: { start: isNumber, end: isNumber, physical: isNumber },
+  layout: { start: isNumber, end: isNumber },
+  "acpi-table": { address: isNumber, length: isNumber, copy: (value) => !value || isNumber(value) },
+  "acpi-data": { address: isNumber, bytes: isNumber },
+  ledger: { account: isText, bytes: isNumber },
+  finding: { text: isText },
+  phase: { microseconds: Number.isFinite },
+}));
+
+// The first field of a record that the page cannot do without and cannot read; undefined when there is none.
+function wrongField(record) {
+  const needed = Object.entries(NEEDED.get(record.record) ?? {});
+  return needed.find(([name, fits]) => !fits(record[name], record))?.[0];
+}
+
+// One that lacks something is passed over, and is a finding: the others are shown all the same.
 function readRecords(text) {
   const kinds = new Map();
-  for (const line of text.split("\n")) {
-    if (line.trim() === "") {
-      continue;
-    }
-    const record = JSON.parse(line);
+  const add = (record) => {
     if (!kinds.has(record.record)) {
       kinds.set(record.record, []);
     }
     kinds.get(record.record).push(record);
-  }
+  };
+  text.split("\n").filter((line) => line.trim() !== "").forEach((line, index) => {
+    const record = JSON.parse(line);
+    const wrong = wrongField(record);
+    add(wrong === undefined ? record : { record: "finding", kind: "record", severity: "error",
+      text: `record ${index + 1}, of kind "${record.record}", is not shown: its field "${wrong}" ` +
+        `${wrong in record ? "is not what it should be" : "is missing"}: ${line}` });
+  });
   return kinds;
 }
 

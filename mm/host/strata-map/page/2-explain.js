@@ -71,8 +71,9 @@ function explainFrame(model, address, say) {
   }
   const { state, order, owner } = run.record;
   if (state === "free") {
-    const block = freeBlock(run, address);
-    say("frame", `free, in a block of order ${block.order} at ${hex(block.start)}; free all around: ${range(run)}`);
+    const block = freeBlock(run, address); // null when the records cut a page
+    const where = block ? `in a block of order ${block.order} at ${hex(block.start)}` : "in no whole page";
+    say("frame", `free, ${where}; free all around: ${range(run)}`);
   } else if (state === "allocated") {
     const bytes = BigInt(PAGE) << BigInt(order);
     say("frame", `allocated, in a block of order ${order} at ${hex((address / bytes) * bytes)}, owner ${owner}`);
