@@ -70,9 +70,10 @@ struct object_cache {
     struct lock lock;   // of the slabs
     struct slab *slabs; // all of them
     uint32_t slab_count, slab_peak;
-    uint32_t empty_slabs; // of these, with all objects in them
-    uint64_t bytes;       // of all slabs
-    uint64_t around;      // calls that found their CPU's part in use
+    uint32_t empty_slabs;    // of these, with all objects in them
+    uint64_t bytes;          // of all slabs
+    uint64_t released_pages; // that ever went back
+    uint64_t around;         // calls that found their CPU's part in use
     struct object_cache *next;
 };
 
@@ -97,7 +98,8 @@ struct object_heap {
     struct mempool *pools; // over these caches (mm/mempool.h)
     struct object_options options;
     uint64_t random;
-    uint64_t large_pages; // in large objects (kmalloc)
+    bool shrinking[PORT_CPU_MAX]; // CPUs that are in object_heap_shrink
+    uint64_t large_pages;         // in large objects (kmalloc)
     uint64_t large_count;
     struct slab *large;                       // their descriptors
     void **quarantine;                        // with the option debug: freed objects,
@@ -154,8 +156,8 @@ static inline void *object_alloc(struct object_cache *cache, unsigned flags) {
 void object_free(struct object_cache *cache, void *object);
 
 // Gives back what is free and kept: this CPU's magazines, and the reserve of one empty slab a
-// cache. Returns how many pages. What other CPUs have in magazines stays there.
-// O(caches + what is given back).
+// cache. Returns how many pages. What other CPUs have in magazines stays there, and slabs of theirs
+// of which something is missing. Nothing while this CPU is in it already.  O(caches + slabs).
 uint64_t object_heap_shrink(struct object_heap *heap);
 
 // How a cache stands.

@@ -176,19 +176,39 @@ void object_free_slow(struct object_heap *heap, struct object_cache *cache, void
     object_return(slab, object, &slab->handed[index]);
 }
 
+static uint64_t released_pages(struct object_cache *cache) {
+    unsigned long irq = lock_acquire(&cache->lock);
+    uint64_t pages = cache->released_pages;
+    lock_release(&cache->lock, irq);
+    return pages;
+}
+
+// Returns how many pages went.
+static uint64_t shrink_cache(struct object_cache *cache) {
+    struct object_cpu *part = cache->cpus[port_cpu()];
+    uint64_t before = released_pages(cache);
+    if (object_gate_enter_any(part)) {
+        object_part_empty(part);
+        object_gate_leave_any(part);
+    }
+    object_release_empty(cache);
+    return released_pages(cache) - before;
+}
+
 uint64_t object_heap_shrink(struct object_heap *heap) {
+    bool *shrinking = &heap->shrinking[port_cpu()];
+    if (*shrinking) {
+        return 0; // what drains a quarantine may need memory itself
+    }
+    *shrinking = true;
     uint64_t pages = large_debug_drain(heap);
     object_debug_drain(heap);
     unsigned long irq = lock_acquire(&heap->list);
     for (struct object_cache *cache = heap->caches; cache != NULL; cache = cache->next) {
-        struct object_cpu *part = cache->cpus[port_cpu()];
-        if (object_gate_enter_any(part)) {
-            object_part_empty(part);
-            object_gate_leave_any(part);
-        }
-        pages += object_release_empty(cache);
+        pages += shrink_cache(cache);
     }
     lock_release(&heap->list, irq);
+    *shrinking = false;
     return pages;
 }
 

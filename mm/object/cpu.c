@@ -61,6 +61,23 @@ static inline void load(struct magazine *magazine, uint64_t at, struct slab *sla
     handed_write(slab->handed + index, IN_STOCK);
 }
 
+// Moves up to `most` objects of a word that has all of its own, fewer than 64, in random order;
+// returns what is left of it.
+static uint64_t load_short(struct object_cpu *part, struct slab *slab, unsigned word, uint64_t most,
+                           struct magazine *magazine) {
+    uint64_t bits = slab->free[word], at = magazine->count, end = at + most;
+    unsigned flip = object_random(&part->random) & 63;
+    for (unsigned i = 0; i < 64 && at < end; i++) {
+        unsigned slot = part->order[i] ^ flip;
+        if ((bits >> slot & 1) != 0) {
+            load(magazine, at++, slab, word * 64 + slot, part->cache->size);
+            bits ^= UINT64_C(1) << slot;
+        }
+    }
+    magazine->count = at;
+    return bits;
+}
+
 // Moves up to `most` objects of one word into a magazine. Of a fresh word in random order.
 static void load_word(struct object_cpu *part, struct slab *slab, unsigned word, uint64_t most,
                       struct magazine *magazine) {
@@ -74,6 +91,9 @@ static void load_word(struct object_cpu *part, struct slab *slab, unsigned word,
             load(magazine, at, slab, word * 64 + slot, size);
             bits ^= UINT64_C(1) << slot;
         }
+    } else if (bits == slab_word(slab->count, word)) {
+        bits = load_short(part, slab, word, most, magazine);
+        at = magazine->count;
     } else {
         for (; at < end && bits != 0; at++) {
             load(magazine, at, slab, word * 64 + (unsigned)__builtin_ctzll(bits), size);
@@ -144,6 +164,7 @@ static void delist(struct slab *slab) {
     cache->empty_slabs--;
     cache->slab_count--;
     cache->bytes -= PAGE_SIZE << slab->order;
+    cache->released_pages += UINT64_C(1) << slab->order;
 }
 
 // Fills an empty magazine with up to `most` objects. False without memory.
@@ -282,18 +303,16 @@ static struct slab *find_empty(const struct object_cache *cache) {
     return slab;
 }
 
-uint64_t object_release_empty(struct object_cache *cache) {
-    uint64_t pages = 0;
+void object_release_empty(struct object_cache *cache) {
     struct slab *released = NULL;
     unsigned long irq = lock_acquire(&cache->lock);
+    object_claim_returned(cache);
     while (cache->empty_slabs != 0) {
         struct slab *slab = find_empty(cache);
-        pages += UINT64_C(1) << slab->order;
         delist(slab);
         slab->next = released;
         released = slab;
     }
     lock_release(&cache->lock, irq);
     release_all(released);
-    return pages;
 }

@@ -75,6 +75,12 @@ static inline size_t slab_bytes(uint64_t count) {
     return offsetof(struct slab, handed) + align_up(count + 1, 8);
 }
 
+// The bits of one word of a slab of so many objects.
+static inline uint64_t slab_word(uint64_t count, unsigned word) {
+    uint64_t rest = count - word * UINT64_C(64);
+    return UINT64_MAX >> (rest >= 64 ? 0 : 64 - rest);
+}
+
 #define MAGAZINE_MAX 64
 
 struct magazine {
@@ -97,7 +103,7 @@ struct object_cpu {
     struct object_cache *cache;
     uint32_t open;
     struct slab *heap;     // slabs with room, the highest address at the root: the cache's lock's
-    struct slab *returned; // slabs with returned objects, the latest first: the gate's
+    struct slab *returned; // slabs with returned objects, the latest first: the same
     uint32_t created;      // slabs, up to 2: the same
     uint64_t random;       // the same
     struct magazine magazine;
@@ -303,8 +309,8 @@ void *object_take_around(struct object_cpu *part, unsigned flags);
 void object_put_around(struct object_cache *cache, void *object, uint8_t *handed);
 // Empties the magazines. The gate is held.
 void object_part_empty(struct object_cpu *part);
-// Gives the empty slabs of a cache back. Returns how many pages.
-uint64_t object_release_empty(struct object_cache *cache);
+// Gives the empty slabs of a cache back.
+void object_release_empty(struct object_cache *cache);
 // Counts objects that came back into a slab. True when it is empty and has to be released; then no
 // list knows it any more. The lock is held.
 bool slab_stock_up(struct slab *slab, uint64_t objects);
@@ -323,6 +329,7 @@ void object_free_slow(struct object_heap *heap, struct object_cache *cache, void
                       const void *caller);
 
 // large.c: objects in pages of their own.
+paddr_t object_ceiling(unsigned flags); // what OBJECT_BELOW_… ask for
 void *large_alloc(struct object_heap *heap, size_t size, size_t align, unsigned flags,
                   const void *caller);
 void large_free(struct object_heap *heap, struct slab *slab, const void *caller);
@@ -336,6 +343,8 @@ bool large_resize(struct object_heap *heap, void *memory, size_t size, unsigned 
 
 // misuse.c: says what is wrong with an address that was given back, and stops. `cache`: the one it
 // was given to, or NULL for kmalloc.
+_Noreturn void object_wrong_size(struct object_heap *heap, const void *memory, size_t freed_as,
+                                 size_t expected, size_t there);
 _Noreturn void object_misuse(struct object_heap *heap, const struct object_cache *cache,
                              const void *address);
 

@@ -139,7 +139,8 @@ void *kmalloc_realloc(struct kmalloc *kmalloc, void *memory, size_t size, unsign
         object_free_slow(&kmalloc->heap, NULL, memory, OBJECT_CALLER);
         return KMALLOC_NOTHING;
     }
-    if (old == kmalloc_class_size(kmalloc, size) && !kmalloc->heap.options.debug) {
+    bool low = object_offset(memory) + old <= object_ceiling(flags).value;
+    if (old == kmalloc_class_size(kmalloc, size) && low && !kmalloc->heap.options.debug) {
         port_memory_hide((uint8_t *)memory + size, old - size);
         return memory;
     }
@@ -157,7 +158,8 @@ void *kmalloc_realloc(struct kmalloc *kmalloc, void *memory, size_t size, unsign
     }
     memcpy(moved, memory, old < size ? old : size);
     if ((flags & OBJECT_ZERO) != 0 && size > old) {
-        memset((uint8_t *)moved + old, 0, size - old);
+        memset((uint8_t *)moved + old, 0, kmalloc_size(kmalloc, moved) - old);
+        port_memory_hide((uint8_t *)moved + size, kmalloc_size(kmalloc, moved) - size);
     }
     object_free_slow(&kmalloc->heap, NULL, memory, OBJECT_CALLER);
     return moved;
@@ -174,9 +176,7 @@ void kmalloc_free_sized(struct kmalloc *kmalloc, void *memory, size_t size) {
     size_t there = kmalloc_size(kmalloc, memory);
     size_t expected = size_for(kmalloc, size, object_find(&kmalloc->heap, memory));
     if (memory != NULL && there != expected) {
-        port_panic("kmalloc_free_sized: 0x%lx: wrong size: freed as %lu bytes, which takes %lu, "
-                   "but it has %lu",
-                   (uint64_t)memory, size, expected, there);
+        object_wrong_size(&kmalloc->heap, memory, size, expected, there);
     }
     object_free_slow(&kmalloc->heap, NULL, memory, OBJECT_CALLER);
 }

@@ -8,7 +8,7 @@
 #define GROWTH           8
 #define GROWTH_PAGES_MAX UINT64_C(512)
 
-static paddr_t ceiling_of(unsigned flags) {
+paddr_t object_ceiling(unsigned flags) {
     return (flags & OBJECT_BELOW_16M) != 0  ? paddr(16 * MIB)
            : (flags & OBJECT_BELOW_4G) != 0 ? paddr(4 * GIB)
                                             : PAGE_ANYWHERE;
@@ -18,8 +18,8 @@ static bool take_pages(struct object_heap *heap, uint64_t count, size_t align, u
                        pfn_t *first) {
     bool atomic = (flags & OBJECT_ATOMIC) != 0;
     struct page_refusal refusal;
-    if (page_alloc_contig(heap->pages, count, align, ceiling_of(flags), 0, PAGE_OWNER_LARGE, first,
-                          &refusal) == PAGE_OK) {
+    if (page_alloc_contig(heap->pages, count, align, object_ceiling(flags), 0, PAGE_OWNER_LARGE,
+                          first, &refusal) == PAGE_OK) {
         return true;
     }
     unsigned order = 0;
@@ -28,7 +28,7 @@ static bool take_pages(struct object_heap *heap, uint64_t count, size_t align, u
     }
     // What is kept for those who cannot wait is given out in blocks only.
     return atomic && UINT64_C(1) << order == count && align <= PAGE_SIZE << order &&
-           page_alloc_atomic(heap->pages, order, ceiling_of(flags), PAGE_OWNER_LARGE, first) ==
+           page_alloc_atomic(heap->pages, order, object_ceiling(flags), PAGE_OWNER_LARGE, first) ==
                PAGE_OK;
 }
 
@@ -143,7 +143,7 @@ bool large_resize(struct object_heap *heap, void *memory, size_t size, unsigned 
     uint64_t pages = pages_of(size), old = slab->pages;
     if (slab->kind != SLAB_LARGE || size <= OBJECT_SIZE_MAX ||
         object_offset(memory) % natural_align(pages) != 0 ||
-        object_offset(memory) + pages * PAGE_SIZE > ceiling_of(flags).value ||
+        object_offset(memory) + pages * PAGE_SIZE > object_ceiling(flags).value ||
         (pages < old && heap->options.zero_on_free) ||
         !page_resize_contig(heap->pages, object_frame(memory), old, pages)) {
         return false;

@@ -75,12 +75,20 @@ bool mempool_destroy(struct mempool *pool) {
     return true;
 }
 
+// The cache sees nothing of what goes into the stock and out of it, nor clears it.
+static void clear(const struct mempool *pool, void *object, bool wanted) {
+    if (wanted && pool->cache->construct == NULL) {
+        __builtin_memset(object, 0, pool->cache->wanted);
+    }
+}
+
 void *mempool_alloc(struct mempool *pool) {
     void *object = object_alloc(pool->cache, OBJECT_ATOMIC);
     unsigned long irq = lock_acquire(&pool->lock);
     if (object == NULL && pool->stocked != 0) {
         object = pool->stock[--pool->stocked];
         pool->served_from_stock++;
+        clear(pool, object, pool->cache->heap->options.zero_on_alloc);
     }
     if (object == NULL) {
         pool->refused++;
@@ -107,6 +115,7 @@ void mempool_free(struct mempool *pool, void *object) {
     }
     bool kept = refusal == NULL && pool->stocked < pool->guaranteed;
     if (kept) {
+        clear(pool, object, pool->cache->heap->options.zero_on_free);
         pool->stock[pool->stocked++] = object;
     }
     pool->out -= refusal == NULL;

@@ -139,3 +139,24 @@ _Noreturn void object_misuse(struct object_heap *heap, const struct object_cache
                index, slab->count, owner->name, owner->size, (uint64_t)slab_block(slab),
                slab->home->cpu, sites);
 }
+
+_Noreturn void object_wrong_size(struct object_heap *heap, const void *memory, size_t freed_as,
+                                 size_t expected, size_t there) {
+    const struct slab *slab = object_find(heap, memory);
+    struct object_info info = object_inspect(heap, memory);
+    struct object_guarded guarded;
+    struct object_trace trace = {.size = 0};
+    char sites[160];
+    if (guard_find(heap, memory, &guarded)) {
+        info.cache = guarded.cache->name;
+        info.slab = (void *)(uintptr_t)guarded.object;
+        trace.allocated_by = guarded.allocated_by;
+        trace.freed_by = guarded.freed_by;
+    } else if (slab->traces != NULL) {
+        trace = slab->traces[slab->kind == SLAB_LARGE ? 0 : info.index];
+    }
+    name_sites(sites, sizeof(sites), trace.allocated_by, trace.freed_by);
+    port_panic("kmalloc_free_sized: 0x%lx: wrong size: freed as %lu bytes, which takes %lu, but "
+               "it has %lu: an object of %s, in the slab at 0x%lx%s",
+               (uint64_t)memory, freed_as, expected, there, info.cache, (uint64_t)info.slab, sites);
+}

@@ -2,15 +2,17 @@
 // Objects that go straight back to their slab, because the magazine is full and the slab is this
 // CPU's own.
 //
-// A return writes the object's byte and counts; there is no lock, and nobody else looks at it. The
-// bits follow in the harvest, before the next refill: many for the price of one. A slab with
-// returned objects is in its home's list. When the last object that is missing comes back the slab
-// is harvested at once, because it is empty then: `room` is how many may be returned before that
-// has to be asked again. Objects of the slab that other CPUs flush meanwhile make the question come
-// late; then an empty slab waits for the next refill.
+// A return counts and writes the object's byte; there is no lock, and nobody else looks at the
+// count. The bits follow in the harvest, before the next refill: many for the price of one. A slab
+// with returned objects is in its home's list, which is under the cache's lock. When the last
+// object that is missing comes back the slab is harvested at once, because it is empty then: `room`
+// is how many may be returned before that has to be asked again. Objects of the slab that other
+// CPUs flush meanwhile make the question come late; then an empty slab waits for the next refill,
+// or for whoever shrinks.
 //
-// A CPU that gets no memory claims what others have not harvested: gives it its bits, and leaves
-// the count to the harvest.
+// A CPU that shrinks or gets no memory claims what others have not harvested: gives it its bits,
+// and leaves the count to the harvest. Only a slab that has everything back is settled by whoever
+// finds it, for its home can have none of it in hand.
 #include "internal.h"
 
 static void enlist(struct object_cpu *part, struct slab *slab) {
@@ -58,6 +60,22 @@ static void acquire_returned(const struct slab *slab) {
     }
 }
 
+static _Noreturn void freed_at_once(const struct slab *slab, uint32_t returned, uint32_t there) {
+    port_panic("%s: double free: two CPUs have freed an object of the slab at 0x%lx in the same "
+               "instant: %u came back, %u are there",
+               slab->cache->name, (uint64_t)slab_block(slab), returned, there);
+}
+
+// Takes a slab out of its home's list, with what was returned and now has bits. The lock is held.
+static void settle(struct slab *slab, uint32_t there) {
+    uint32_t returned = slab_returned(slab);
+    if (there != returned) {
+        freed_at_once(slab, returned, there);
+    }
+    delist(slab);
+    slab->room = slab->returned_and_room = slab->claimed = 0;
+}
+
 void object_claim_returned(struct object_cache *cache) {
     for (struct slab *slab = cache->slabs; slab != NULL; slab = slab->list_next) {
         uint32_t found = claim(slab);
@@ -66,57 +84,52 @@ void object_claim_returned(struct object_cache *cache) {
             slab->claimed += (uint16_t)found;
             slab_stock_up(slab, found);
         }
+        if (slab->claimed != 0 && slab->stock == slab->count) {
+            settle(slab, slab->claimed);
+            cache->empty_slabs++;
+        }
     }
 }
 
-static void harvest(struct slab *slab) {
-    struct object_cache *cache = slab->cache;
-    uint32_t returned = slab_returned(slab);
-    delist(slab);
-    slab->room = slab->returned_and_room = 0;
-    unsigned long irq = lock_acquire(&cache->lock);
+// True when the slab is empty and has to be released. The lock is held.
+static bool harvest(struct slab *slab) {
     uint32_t found = claim(slab);
-    if (found + slab->claimed != returned) {
-        port_panic("%s: double free: two CPUs have freed an object of the slab at 0x%lx in the "
-                   "same instant: %u came back, %u are there",
-                   cache->name, (uint64_t)slab_block(slab), returned, found + slab->claimed);
+    settle(slab, found + slab->claimed);
+    return slab_stock_up(slab, found);
+}
+
+// The byte comes last: then the slab may be another CPU's.
+void object_return_home(struct slab *slab, uint8_t *handed) {
+    struct object_cache *cache = slab->cache;
+    if (object_return_quick(slab, handed)) {
+        return;
     }
-    slab->claimed = 0;
-    bool released = slab_stock_up(slab, found);
+    unsigned long irq = lock_acquire(&cache->lock);
+    if (slab->returned_and_room == 0) {
+        enlist(slab->home, slab);
+    }
+    uint32_t returned = slab->returned_and_room + 1u;
+    uint32_t missing = (uint32_t)slab->count - slab->stock - (returned - slab->claimed);
+    slab->room = missing == 0 ? 0 : missing - 1;
+    slab->returned_and_room = (uint16_t)(returned + slab->room);
+    handed_return(handed);
+    bool released = (missing == 0 || slab->claimed != 0) && harvest(slab);
     lock_release(&cache->lock, irq);
     if (released) {
         slab_release(slab);
     }
 }
 
-// How many objects are neither in the slab nor returned.
-static uint32_t count_missing(const struct slab *slab, uint32_t returned) {
-    struct object_cache *cache = slab->cache;
-    unsigned long irq = lock_acquire(&cache->lock);
-    uint32_t missing = (uint32_t)slab->count - slab->stock - (returned - slab->claimed);
-    lock_release(&cache->lock, irq);
-    return missing;
-}
-
-void object_return_home(struct slab *slab, uint8_t *handed) {
-    if (object_return_quick(slab, handed)) {
-        return;
-    }
-    if (slab->returned_and_room == 0) {
-        enlist(slab->home, slab);
-    }
-    handed_return(handed);
-    uint32_t returned = slab->returned_and_room + 1u;
-    uint32_t missing = count_missing(slab, returned);
-    slab->room = missing == 0 ? 0 : missing - 1;
-    slab->returned_and_room = (uint16_t)(returned + slab->room);
-    if (missing == 0) {
-        harvest(slab);
-    }
-}
-
 void object_harvest(struct object_cpu *part, uint64_t slabs) {
-    for (; slabs != 0 && part->returned != NULL; slabs--) {
-        harvest(part->returned);
+    struct object_cache *cache = part->cache;
+    for (bool more = true; slabs != 0 && more; slabs--) {
+        unsigned long irq = lock_acquire(&cache->lock);
+        struct slab *slab = part->returned;
+        more = slab != NULL;
+        bool released = more && harvest(slab);
+        lock_release(&cache->lock, irq);
+        if (released) {
+            slab_release(slab);
+        }
     }
 }

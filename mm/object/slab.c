@@ -51,8 +51,8 @@ static void describe(struct slab *slab, struct object_cpu *part, uint8_t *block,
     slab->words = (uint8_t)((count + 63) / 64);
     slab->order = order;
     slab->kind = SLAB_SMALL;
-    for (unsigned i = 0; i < count; i += 64) {
-        slab->free[i / 64] = UINT64_MAX >> (count - i >= 64 ? 0 : 64 - (count - i));
+    for (unsigned word = 0; word < slab->words; word++) {
+        slab->free[word] = slab_word(count, word);
     }
 }
 

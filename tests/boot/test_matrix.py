@@ -23,7 +23,8 @@ def memory_is_there(dump, memory):
     share = dump.ledger["free"] / ram
     least = 0.993 if asked >= 1 << 30 else 0.985 if asked >= 256 << 20 else 0.95
     assert share >= least, f"{100 * share:.2f} % of RAM is free"
-    metadata = dump.ledger["page-metadata"] / ram
+    last = 81 << 12 if asked % (1 << 30) else 0  # a GiB of which little is there has the metadata of a whole one
+    metadata = (dump.ledger["page-metadata"] - last) / ram
     most = 0.0004 if asked >= 1 << 30 else 0.0015 if asked >= 256 << 20 else 0.006
     assert metadata <= most, f"{100 * metadata:.3f} % of RAM is the page allocator's metadata"
     if asked <= 256 << 20:

@@ -197,12 +197,44 @@ static void pools_are_reported(void **state) {
     mempool_free(&pool, object);
 }
 
+// The options that clear memory hold for what a pool keeps, too.
+static void what_is_kept_is_cleared(void **state) {
+    (void)state;
+    uint8_t *out[200] = {NULL};
+    unsigned count = 0;
+    heap.options.zero_on_alloc = heap.options.zero_on_free = true;
+    assert_true(mempool_init(&pool, &cache, stock, KEPT, KEPT));
+    no_more_memory(true);
+    while (pool.stocked == KEPT) {
+        assert_in_range(count, 0, 199);
+        out[count++] = mempool_alloc(&pool);
+    }
+    assert_true(count != 0);
+    uint8_t *kept = out[--count];
+    memset(kept, 0xee, 2000);
+    mempool_free(&pool, kept);
+    assert_int_equal(pool.stocked, KEPT);
+    assert_int_equal(kept[0] + kept[1999], 0);
+    memset(kept, 0xee, 2000); // as if it was not
+    assert_ptr_equal(mempool_alloc(&pool), kept);
+    assert_int_equal(kept[0] + kept[1999], 0);
+    no_more_memory(false);
+    mempool_free(&pool, kept);
+    while (count != 0) {
+        mempool_free(&pool, out[--count]);
+    }
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_pool_keeps_its_word), TEST(verdicts_have_names),
-        TEST(pools_are_listed),      TEST(a_pool_is_made_whole_or_not_at_all),
-        TEST(misuse_is_caught),      TEST(pools_are_reported),
+        TEST(what_is_kept_is_cleared),
+        TEST(a_pool_keeps_its_word),
+        TEST(verdicts_have_names),
+        TEST(pools_are_listed),
+        TEST(a_pool_is_made_whole_or_not_at_all),
+        TEST(misuse_is_caught),
+        TEST(pools_are_reported),
     };
     return cmocka_run_group_tests_name("mempool", tests, NULL, NULL);
 }

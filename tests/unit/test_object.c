@@ -280,7 +280,7 @@ static void realloc_keeps_what_is_there(void **state) {
     kmalloc_free(&kmalloc, kmalloc_realloc(&kmalloc, KMALLOC_NOTHING, 5, 0));
 }
 
-// Every class, every fresh slab: not in the order of addresses, and not the same order twice.
+// Every fresh slab: not in the order of addresses, and not the same order twice.
 static void fresh_slabs_are_in_random_order(void **state) {
     (void)state;
     uint64_t steps[2][32];
@@ -298,6 +298,45 @@ static void fresh_slabs_are_in_random_order(void **state) {
         assert_true(neighbours < 12);
     }
     assert_memory_not_equal(steps[0], steps[1], sizeof(steps[0]));
+}
+
+// Slabs of fewer objects than a word has bits, too.
+static void short_slabs_are_in_random_order(void **state) {
+    (void)state;
+    for (size_t size = 128; size <= 4096; size *= 2) {
+        uint8_t *memory[96];
+        unsigned neighbours = 0;
+        for (unsigned i = 0; i < 96; i++) {
+            memory[i] = kmalloc_alloc(&kmalloc, size, 0);
+            neighbours += i != 0 && memory[i] == memory[i - 1] + size;
+        }
+        assert_in_range(neighbours, 0, 48); // a quarter by chance, in slabs of four
+        for (unsigned i = 0; i < 96; i++) {
+            kmalloc_free(&kmalloc, memory[i]);
+        }
+    }
+}
+
+// What realloc adds is clear however often, and lies below the ceiling.
+static void realloc_clears_and_keeps_below(void **state) {
+    (void)state;
+    uint8_t *memory[64];
+    for (unsigned i = 0; i < 64; i++) {
+        memory[i] = kmalloc_alloc(&kmalloc, 160, 0);
+        memset(memory[i], 0xee, 160);
+    }
+    for (unsigned i = 0; i < 64; i++) {
+        kmalloc_free(&kmalloc, memory[i]);
+    }
+    uint8_t *grown = kmalloc_alloc(&kmalloc, 100, OBJECT_ZERO);
+    grown = kmalloc_realloc(&kmalloc, grown, 130, OBJECT_ZERO);
+    grown = kmalloc_realloc(&kmalloc, grown, 160, OBJECT_ZERO);
+    for (unsigned i = 0; i < 160; i++) {
+        assert_int_equal(grown[i], 0);
+    }
+    uint8_t *low = kmalloc_realloc(&kmalloc, grown, 160, OBJECT_BELOW_16M);
+    assert_true((uint64_t)(low - host_ram) < 16 * MIB);
+    kmalloc_free(&kmalloc, low);
 }
 
 static unsigned constructed;
@@ -443,6 +482,43 @@ static void shrinker_is_asked_before_a_refusal(void **state) {
     }
 }
 
+static void take_all_pages(void) {
+    pfn_t block;
+    for (unsigned order = PAGE_ORDER_COUNT; order-- != 0;) {
+        while (page_alloc(&world.pages, order, PAGE_ANYWHERE, PAGE_OWNER_TEST, &block) == PAGE_OK) {
+        }
+    }
+}
+
+static unsigned shrinks;
+
+static uint64_t shrink_and_count(void *heap) {
+    shrinks++;
+    return object_heap_shrink(heap);
+}
+
+// What is in quarantine may need memory on its way back, which asks for more to be given back.
+static void shrinking_does_not_begin_again(void **state) {
+    (void)state;
+    const struct object_options options = {.debug = true, .seed = 1};
+    world_destroy(&world);
+    open_with(&options);
+    void *memory[40];
+    for (unsigned i = 0; i < 40; i++) {
+        memory[i] = kmalloc_alloc(&kmalloc, (size_t)8 << i % 8, 0);
+    }
+    for (unsigned i = 0; i < 40; i++) {
+        kmalloc_free(&kmalloc, memory[i]);
+    }
+    take_all_pages();
+    host_cpu_set(5); // has no part of any cache
+    page_set_shrinker(&world.pages, shrink_and_count, &kmalloc.heap);
+    object_heap_shrink(&kmalloc.heap);
+    page_set_shrinker(&world.pages, NULL, NULL);
+    host_cpu_set(0);
+    assert_true(shrinks != 0);
+}
+
 // A CPU that gets no memory takes what lies in others' slabs.
 static void others_slabs_help_out(void **state) {
     (void)state;
@@ -502,10 +578,13 @@ int main(void) {
         TEST(large_objects_grow_in_place),
         TEST(realloc_keeps_what_is_there),
         TEST(fresh_slabs_are_in_random_order),
+        TEST(short_slabs_are_in_random_order),
+        TEST(realloc_clears_and_keeps_below),
         TEST(caches_construct_and_name_leaks),
         TEST(addresses_are_explained),
         TEST(failure_at_every_allocation),
         TEST(shrinker_is_asked_before_a_refusal),
+        TEST(shrinking_does_not_begin_again),
         TEST(others_slabs_help_out),
         TEST(options_clear_memory),
     };

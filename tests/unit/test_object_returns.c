@@ -122,12 +122,77 @@ static void claimed_objects_are_counted_once(void **state) {
     assert_int_equal(cache->bytes, 0);
 }
 
+// What is returned, claimed and handed out again and again is not counted without end.
+static void claims_without_end_are_counted(void **state) {
+    (void)state;
+    enum { COUNT = 512, ROUNDS = 400 };
+    static void *memory[COUNT];
+    static struct page_watch watch;
+    for (unsigned i = 0; i < COUNT; i++) {
+        memory[i] = kmalloc_alloc(&kmalloc, 64, 0);
+    }
+    host_cpu_set(1);
+    void *mine = kmalloc_alloc(&kmalloc, 64, 0);
+    assert_true(page_watch_start(&world.pages, &watch));
+    page_fail(&watch, PAGE_FAIL_EVERY, 1, 0);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        host_cpu_set(0);
+        for (unsigned i = 1; i < COUNT; i++) { // the first stays in use
+            kmalloc_free(&kmalloc, memory[i]);
+            memory[i] = NULL;
+        }
+        host_cpu_set(1);
+        for (unsigned i = 1; i < COUNT; i++) {
+            memory[i] = kmalloc_alloc(&kmalloc, 64, 0);
+        }
+    }
+    page_watch_stop(&world.pages);
+    assert_null(broken());
+    kmalloc_free(&kmalloc, mine);
+    for (unsigned i = 0; i < COUNT; i++) {
+        kmalloc_free(&kmalloc, memory[i]);
+    }
+    object_heap_shrink(&kmalloc.heap);
+    host_cpu_set(0);
+    object_heap_shrink(&kmalloc.heap);
+    assert_int_equal(kmalloc.classes[7].bytes, 0);
+}
+
+// Slabs that have everything back are given back by whoever shrinks, and counted.
+static void anybody_gives_whole_slabs_back(void **state) {
+    (void)state;
+    enum { COUNT = 20000 };
+    static void *memory[COUNT];
+    struct object_cache *cache = &kmalloc.classes[7];
+    for (unsigned i = 0; i < COUNT; i++) {
+        memory[i] = kmalloc_alloc(&kmalloc, 64, 0);
+    }
+    for (unsigned i = 0; i < COUNT; i += 2) {
+        kmalloc_free(&kmalloc, memory[i]);
+    }
+    host_cpu_set(1);
+    for (unsigned i = 1; i < COUNT; i += 2) {
+        kmalloc_free(&kmalloc, memory[i]);
+    }
+    uint64_t before = cache->bytes;
+    assert_true(before > MIB);
+    uint64_t pages = object_heap_shrink(&kmalloc.heap);
+    assert_int_equal(pages * PAGE_SIZE, before - cache->bytes);
+    assert_in_range(cache->bytes, 0, 3 * 32 * KIB); // what the other's magazine lies in
+    assert_null(broken());
+    host_cpu_set(0);
+    object_heap_shrink(&kmalloc.heap);
+    assert_int_equal(cache->bytes, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(bulk_goes_straight_back),
         TEST(claimed_objects_are_counted_once),
+        TEST(claims_without_end_are_counted),
+        TEST(anybody_gives_whole_slabs_back),
     };
     return cmocka_run_group_tests_name("object_returns", tests, NULL, NULL);
 }
