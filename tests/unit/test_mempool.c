@@ -200,17 +200,17 @@ static void pools_are_reported(void **state) {
 // The options that clear memory hold for what a pool keeps, too.
 static void what_is_kept_is_cleared(void **state) {
     (void)state;
-    uint8_t *out[200] = {NULL};
+    uint8_t *out[200], *kept;
     unsigned count = 0;
     heap.options.zero_on_alloc = heap.options.zero_on_free = true;
     assert_true(mempool_init(&pool, &cache, stock, KEPT, KEPT));
     no_more_memory(true);
-    while (pool.stocked == KEPT) {
+    do {
         assert_in_range(count, 0, 199);
-        out[count++] = mempool_alloc(&pool);
-    }
-    assert_true(count != 0);
-    uint8_t *kept = out[--count];
+        kept = mempool_alloc(&pool);
+        out[count++] = kept;
+    } while (pool.stocked == KEPT);
+    count--;
     memset(kept, 0xee, 2000);
     mempool_free(&pool, kept);
     assert_int_equal(pool.stocked, KEPT);
