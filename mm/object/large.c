@@ -7,6 +7,8 @@
 // while, but not more than this many pages.
 #define GROWTH           8
 #define GROWTH_PAGES_MAX UINT64_C(512)
+// But only as long as this many times the block is free: nobody is asked to shrink for it.
+#define GROWTH_SHARE 16
 
 paddr_t object_ceiling(unsigned flags) {
     return (flags & OBJECT_BELOW_16M) != 0  ? paddr(16 * MIB)
@@ -118,7 +120,8 @@ void *large_alloc_to_grow(struct object_heap *heap, size_t size, unsigned flags)
     while (room < pages * GROWTH && room < GROWTH_PAGES_MAX) {
         room *= 2;
     }
-    if (room <= pages || heap->pages->watch != NULL ||
+    bool plenty = room > pages && page_free_count(heap->pages) / GROWTH_SHARE >= room;
+    if (!plenty || heap->pages->watch != NULL ||
         !take_pages(heap, room, room * PAGE_SIZE, flags & ~(unsigned)OBJECT_ATOMIC, &first)) {
         return large_alloc(heap, size, 0, flags, NULL);
     }
