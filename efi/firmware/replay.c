@@ -8,7 +8,7 @@
 
 #define FILE_MAX        (1 * MIB)
 #define DESCRIPTORS_MAX 4096
-#define PIECES_EACH     4 // that a descriptor is cut into, on the average
+#define PIECES_MAX      (UINT64_C(4) * DESCRIPTORS_MAX)
 
 static EFI_STATUS take(struct loader *loader, uint64_t descriptors, struct efi_descriptor **out) {
     uint64_t address;
@@ -18,10 +18,40 @@ static EFI_STATUS take(struct loader *loader, uint64_t descriptors, struct efi_d
     return status;
 }
 
-static EFI_STATUS take_room(struct loader *loader, uint64_t *capacity) {
-    *capacity = (uint64_t)DESCRIPTORS_MAX * PIECES_EACH + loader->map_capacity / loader->map.stride;
-    EFI_STATUS status = take(loader, DESCRIPTORS_MAX, &loader->replay.asked);
-    return EFI_ERROR(status) ? status : take(loader, *capacity, &loader->replay.handed);
+// Descriptors that a text can have: no more than lines.
+static uint64_t most_descriptors(const char *text, size_t length) {
+    uint64_t lines = 1;
+    for (size_t i = 0; i < length && lines < DESCRIPTORS_MAX; i++) {
+        lines += text[i] == '\n';
+    }
+    return lines;
+}
+
+// What the map of now asks for twice over, since it is not the last; of a map without overlaps no
+// more pieces can come than descriptors of both.
+static EFI_STATUS take_pieces(struct loader *loader, uint64_t *capacity) {
+    const struct efi_descriptor *asked = loader->replay.asked;
+    uint64_t count = loader->replay.asked_count;
+    uint64_t pieces = 2 * replay_room(&loader->map, asked, count);
+    pieces = pieces > 4 * count ? pieces : 4 * count;
+    pieces = pieces < PIECES_MAX ? pieces : PIECES_MAX;
+    *capacity = pieces + loader->map_capacity / loader->map.stride;
+    return take(loader, *capacity, &loader->replay.handed);
+}
+
+static void tell(struct loader *loader, const char *path) {
+    const struct efi_descriptor *asked = loader->replay.asked;
+    uint64_t first, count = replay_wrapping(asked, loader->replay.asked_count, &first);
+    if (count != 0) {
+        say(loader, BOOT_LOG_WARNING,
+            "replay %s: " U64 " of its descriptors reach 2^64 or wrap, and are left out: the first "
+            "is number " U64 ", of type %u at " X64 " with " U64 " pages",
+            path, count, first, asked[first].type, asked[first].physical_start, asked[first].pages);
+    }
+    say(loader, BOOT_LOG_WARNING,
+        "replay %s: " U64 " descriptors of another machine are laid over the memory that is free "
+        "here",
+        path, loader->replay.asked_count);
 }
 
 EFI_STATUS replay_read(struct loader *loader) {
@@ -48,23 +78,24 @@ EFI_STATUS replay_read(struct loader *loader) {
     case FILE_READ:
         break;
     }
-    uint64_t capacity;
-    EFI_STATUS status = take_room(loader, &capacity);
+    uint64_t capacity = most_descriptors(text, length);
+    EFI_STATUS status = take(loader, capacity, &loader->replay.asked);
     if (EFI_ERROR(status)) {
         return status;
     }
-    if (!replay_parse(text, length, loader->replay.asked, DESCRIPTORS_MAX,
-                      &loader->replay.asked_count, &error)) {
+    if (!replay_parse(text, length, loader->replay.asked, capacity, &loader->replay.asked_count,
+                      &error)) {
         return fail(loader, EFI_LOAD_ERROR,
                     "replay %s:%u: expected %s; strata-map --plain writes it", path, error.line,
                     error.expected);
     }
     memory_release(loader, text);
+    status = take_pieces(loader, &capacity);
+    if (EFI_ERROR(status)) {
+        return status;
+    }
     loader->replay.capacity = capacity; // from now on the room for the converted map goes by it
-    say(loader, BOOT_LOG_WARNING,
-        "replay %s: " U64 " descriptors of another machine are laid over the memory that is free "
-        "here",
-        path, loader->replay.asked_count);
+    tell(loader, path);
     return EFI_SUCCESS;
 }
 

@@ -107,12 +107,27 @@ static bool is_free(const struct efi_descriptor *real) {
            (real->attributes & EFI_ATTRIBUTE_RUNTIME) == 0;
 }
 
+static bool wraps(const struct efi_descriptor *entry, uint64_t *end) {
+    uint64_t bytes;
+    return __builtin_mul_overflow(entry->pages, PAGE_SIZE, &bytes) ||
+           __builtin_add_overflow(entry->physical_start, bytes, end);
+}
+
 // [begin, end) of a descriptor; empty for one that wraps.
 static uint64_t end_of(const struct efi_descriptor *entry) {
-    uint64_t bytes, end;
-    bool wraps = __builtin_mul_overflow(entry->pages, PAGE_SIZE, &bytes) ||
-                 __builtin_add_overflow(entry->physical_start, bytes, &end);
-    return wraps ? entry->physical_start : end;
+    uint64_t end;
+    return wraps(entry, &end) ? entry->physical_start : end;
+}
+
+uint64_t replay_wrapping(const struct efi_descriptor *asked, uint64_t asked_count,
+                         uint64_t *first) {
+    uint64_t count = 0, end;
+    for (uint64_t i = 0; i < asked_count; i++) {
+        if (wraps(&asked[i], &end)) {
+            *first = count++ == 0 ? i : *first;
+        }
+    }
+    return count;
 }
 
 // What both have, as the asked one; no pages when that is nothing.
@@ -127,11 +142,27 @@ static struct efi_descriptor overlap(const struct efi_descriptor *real,
     return piece;
 }
 
+uint64_t replay_room(const struct efi_map *really, const struct efi_descriptor *asked,
+                     uint64_t asked_count) {
+    uint64_t room = 0;
+    for (uint64_t i = 0; i < efi_map_count(really); i++) {
+        struct efi_descriptor real = efi_map_entry(really, i);
+        if (!is_free(&real)) {
+            room++;
+            continue;
+        }
+        for (uint64_t j = 0; j < asked_count; j++) {
+            room += overlap(&real, &asked[j]).pages != 0;
+        }
+    }
+    return room;
+}
+
 uint64_t replay_merge(const struct efi_map *really, const struct efi_descriptor *asked,
                       uint64_t asked_count, struct efi_descriptor *out, uint64_t capacity,
                       uint64_t *left_out) {
-    uint64_t kept = 0, count = 0; // real descriptors still to come that have to be kept
-    *left_out = 0;
+    uint64_t kept = 0, count = 0, first; // kept: real descriptors still to come that have to be
+    *left_out = replay_wrapping(asked, asked_count, &first);
     for (uint64_t i = 0; i < efi_map_count(really); i++) {
         struct efi_descriptor real = efi_map_entry(really, i);
         kept += !is_free(&real);

@@ -162,7 +162,8 @@ struct boot_info {
     uint32_t map_stride;
     uint32_t map_version;
     uint32_t replayed; // descriptors of the other machine's map; 0: the map is this machine's
-    uint32_t replay_left_out; // pieces of them that there was no room for; UINT32_MAX: for nothing
+    // Pieces of them that there was no room for, and those that wrap; UINT32_MAX: no room at all.
+    uint32_t replay_left_out;
 
     // The map when the loader began, with the same stride and version.
     paddr_t first_map; // 0 when it was not kept

@@ -271,6 +271,14 @@ def test_a_record_that_lacks_something_is_a_finding(show, wrong, complaint):
 
 
 @needs_browser
+def test_numbers_of_any_size_are_no_finding(show):
+    wraps = '{"record":"efi","index":3,"type":7,"name":"Conventional","start":"0xfffffffffffff000",' \
+            '"pages":18446744073709551615,"attributes":"0xffffffffffffffff"}'
+    window = show(DUMP.replace("--- end ---", wraps + "\n--- end ---"))
+    assert "Findings: 1" in window.run("document.getElementById('findings').innerText")
+
+
+@needs_browser
 def test_frames_that_cut_a_page_are_answered(show):
     window = show(DUMP.replace('"start":"0x208000","end":"0x4000000"', '"start":"0x208800","end":"0x208c00"'))
     assert "free, in no whole page; free all around: [0x208800, 0x208c00)" in ask(window, "0x208900")

@@ -66,6 +66,7 @@ static void pages_against_an_oracle(void **state) {
         struct efi_map really = map_of(real, reals);
         uint64_t count = replay_merge(&really, asked, askeds, out, 400, &left_out);
         assert_int_equal(left_out, 0);
+        assert_int_equal(replay_room(&really, asked, askeds), count);
         for (uint64_t page = 0; page < PAGES + 32; page++) {
             uint32_t before = types_at(real, reals, page);
             bool was_free = before == 1u << EFI_CONVENTIONAL;
@@ -111,6 +112,7 @@ static void odd_descriptors(void **state) {
     asked[1] = (struct efi_descriptor){.type = 7, .physical_start = 0x10000, .pages = UINT64_MAX};
     asked[2] = (struct efi_descriptor){.type = 7, .physical_start = UINT64_MAX - 1, .pages = 1};
     assert_int_equal(replay_merge(&really, asked, 3, out, 400, &left_out), 0);
+    assert_int_equal(left_out, 2);
     // An odd start stays odd, and nothing reaches beyond what is there.
     asked[0] = (struct efi_descriptor){.type = 10, .physical_start = 0x1e800, .pages = 4};
     assert_int_equal(replay_merge(&really, asked, 1, out, 400, &left_out), 1);
@@ -121,6 +123,30 @@ static void odd_descriptors(void **state) {
     assert_int_equal(replay_merge(&really, asked, 1, out, 400, &left_out), 1);
     assert_int_equal(out[0].type, EFI_CONVENTIONAL);
     assert_int_equal(out[0].pages, 16);
+}
+
+// What ends at 2^64 or wraps is counted and the first of it known; what ends just below is not.
+static void descriptors_that_wrap_are_counted(void **state) {
+    (void)state;
+    uint64_t left_out, first = 77;
+    real[0] = entry(EFI_CONVENTIONAL, 16, 32);
+    struct efi_map really = map_of(real, 1);
+    asked[0] = entry(EFI_CONVENTIONAL, 0, 64);
+    asked[1] = (struct efi_descriptor){
+        .type = 7, .physical_start = UINT64_MAX - 2 * PAGE_SIZE + 1, .pages = 1};
+    assert_int_equal(replay_wrapping(asked, 2, &first), 0);
+    assert_int_equal(first, 77);
+    asked[2] = asked[1];
+    asked[2].pages = 2;
+    asked[3] = (struct efi_descriptor){.type = 7, .physical_start = 0, .pages = 1ull << 52};
+    assert_int_equal(replay_wrapping(asked, 4, &first), 2);
+    assert_int_equal(first, 2);
+    assert_int_equal(replay_merge(&really, asked, 4, out, 400, &left_out), 1);
+    assert_int_equal(left_out, 2);
+    // Beside pieces that there is no room for.
+    asked[4] = entry(EFI_RESERVED, 16, 20);
+    assert_int_equal(replay_merge(&really, asked, 5, out, 1, &left_out), 1);
+    assert_int_equal(left_out, 3);
 }
 
 static void expect_wrong(const char *text, unsigned line, const char *expected) {
@@ -161,6 +187,7 @@ int main(void) {
         cmocka_unit_test(pages_against_an_oracle),
         cmocka_unit_test(little_room),
         cmocka_unit_test(odd_descriptors),
+        cmocka_unit_test(descriptors_that_wrap_are_counted),
         cmocka_unit_test(texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

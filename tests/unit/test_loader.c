@@ -208,6 +208,20 @@ static void secure_boot(void **state) {
     assert_string_equal(loader_check_jumped()->options.run, "help");
 }
 
+static void replay_descriptors_that_wrap(void) {
+    static const char map[] = "7 0x0 512 0xf\n7 0xfffffffffffff000 2 0xf\n"
+                              "6 0x1000 18446744073709551615 0xf\n7 0x2600000 99 0xf\n";
+    firmware_add_file("\\maps\\odd.txt", map, strlen(map));
+    firmware_load_options("replay=maps/odd.txt");
+    assert_int_equal(firmware_run(), OUTCOME_JUMPED);
+    assert_int_equal(loader_jumped_with()->replayed, 4);
+    assert_int_equal(loader_jumped_with()->replay_left_out, 2);
+    loader_expect_said(
+        "strata: warning: replay \\maps\\odd.txt: 2 of its descriptors reach 2^64 or "
+        "wrap, and are left out: the first is number 1, of type 7 at "
+        "0xfffffffffffff000 with 2 pages");
+}
+
 static void replay(void **state) {
     static const char map[] =
         "# another machine\n7 0x0 512 0xf\n10 0x2200000 1024 0xf\n7 0x2600000 99 0xf\n";
@@ -230,6 +244,9 @@ static void replay(void **state) {
     assert_in_range(free_pages, 1, 611);
     assert_in_range(nvs_pages, 1, 1024);
     loader_expect_said("strata: warning: replay \\maps\\pc.txt: 3 descriptors of another machine");
+    assert_in_range(info->workspace_bytes, 1, 256 * KIB); // by what the file has
+    loader_reset(state);
+    replay_descriptors_that_wrap();
     loader_reset(state);
     firmware_load_options("replay=none");
     loader_expect_refusal(EFI_NOT_FOUND, "replay \\none: there is no such file");

@@ -26,7 +26,8 @@ const percent = (part, whole) => (whole ? ((100 * part) / whole).toFixed(2) + " 
 const big = (value) => BigInt(value);
 const drawn = (value) => Math.min(Number(value), DRAWN_END);
 
-const isNumber = (value) => Number.isSafeInteger(value) ||
+// A map may be of any numbers at all: those too that a double only comes near to.
+const isNumber = (value) => Number.isInteger(value) ||
   (typeof value === "string" && /^(0x[0-9a-f]{1,32}|-?[0-9]{1,39})$/i.test(value));
 const isText = (value) => typeof value === "string";
 const isOrder = (value) => Number.isInteger(value) && value >= 0 && value < ORDERS;
