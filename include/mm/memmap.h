@@ -212,9 +212,10 @@ struct memmap_node_range {
 };
 // RAM above 1 MiB that no range covers, and parts of present ranges that the map does not call RAM,
 // but for what firmware usually keeps for itself (an eighth of a range, at least 64 MiB, at most 1
-// GiB): a finding for each. Sorts `ranges`; no range at all says nothing. O(ranges² + ranges x
-// regions).
-void memmap_check_nodes(struct memmap *map, struct memmap_node_range *ranges, size_t count);
+// GiB): a finding for each. When `ranges` are not `complete` only the latter can be said. Sorts
+// `ranges`; no range at all says nothing. O(ranges² + ranges x regions).
+void memmap_check_nodes(struct memmap *map, struct memmap_node_range *ranges, size_t count,
+                        bool complete);
 // SMBIOS says that `installed` bytes are installed (0: nothing is known), and gives addresses to
 // `mapped` of them: a finding when the map has more RAM, or much less; one when it contradicts
 // itself.

@@ -39,19 +39,23 @@ static void compare_nodes(struct acpi *acpi) {
     struct memmap_node_range ranges[RANGE_MAX], range;
     struct view srat = acpi_first(acpi, "SRAT"), entry;
     uint64_t at = SRAT_ENTRIES;
-    size_t count = 0;
+    size_t count = 0, all = 0;
     while (view_next(srat, &at, &entry)) {
         if (!read_range(entry, &range)) {
             continue;
         }
-        if (count == RANGE_MAX) {
-            port_log(PORT_WARNING, "acpi: SRAT has more than %u ranges of memory: not compared",
-                     RANGE_MAX);
-            return;
+        if (count < RANGE_MAX) {
+            ranges[count++] = range;
         }
-        ranges[count++] = range;
+        all++;
     }
-    memmap_check_nodes(acpi->map, ranges, count);
+    if (count < all) {
+        port_log(PORT_WARNING,
+                 "acpi: SRAT has %zu ranges of memory: only the first %zu are compared with the "
+                 "map, and memory that none has is not looked for",
+                 all, count);
+    }
+    memmap_check_nodes(acpi->map, ranges, count, count == all);
 }
 
 void acpi_compare_memory(struct acpi *acpi, paddr_t smbios) {

@@ -133,12 +133,15 @@ static void check_range(struct memmap *map, const struct memmap_node_range *rang
     }
 }
 
-void memmap_check_nodes(struct memmap *map, struct memmap_node_range *ranges, size_t count) {
+void memmap_check_nodes(struct memmap *map, struct memmap_node_range *ranges, size_t count,
+                        bool complete) {
     if (count == 0) {
         return;
     }
     sort(ranges, count);
-    check_ram(map, ranges, count);
+    if (complete) {
+        check_ram(map, ranges, count);
+    }
     for (size_t i = 0; i < count; i++) {
         if (ranges[i].present) {
             check_range(map, &ranges[i]);

@@ -37,7 +37,7 @@ static int convert(void **state) {
 static void check(const struct memmap_node_range *ranges, size_t count) {
     struct memmap_node_range copy[8];
     memcpy(copy, ranges, count * sizeof(*ranges));
-    memmap_check_nodes(&map, copy, count);
+    memmap_check_nodes(&map, copy, count, true);
 }
 
 static void expect(size_t index, const char *sentence) {
@@ -174,6 +174,18 @@ static bool remarked(uint64_t at) {
     return false;
 }
 
+// Memory that the ranges known do not have may be in those that are not; what they claim is known.
+static void some_ranges_say_nothing_of_the_rest(void **state) {
+    (void)state;
+    struct memmap_node_range ranges[] = {{4 * GIB, 5 * GIB, 1, true}};
+    memmap_check_nodes(&map, ranges, 1, false);
+    assert_int_equal(map.finding_count, 0);
+    ranges[0].end = 64 * GIB;
+    memmap_check_nodes(&map, ranges, 1, false);
+    assert_int_equal(map.finding_count, 1);
+    assert_int_equal(map.findings[0].rule, FINDING_NODE_OUTSIDE_RAM);
+}
+
 // Against asking for every 16 MiB one by one.
 static void every_page_is_judged(void **state) {
     enum { COUNT = 6 };
@@ -188,7 +200,7 @@ static void every_page_is_judged(void **state) {
             ranges[i] =
                 (struct memmap_node_range){begin, begin + random_below(64) * step, 0, false};
         }
-        memmap_check_nodes(&map, ranges, COUNT);
+        memmap_check_nodes(&map, ranges, COUNT, true);
         for (uint64_t at = step; at < 5 * GIB; at += step) {
             enum memory_class class = memmap_find(&map, paddr(at)) == NULL
                                           ? MEMORY_RESERVED
@@ -211,6 +223,7 @@ int main(void) {
         cmocka_unit_test_setup(what_firmware_keeps_is_usual, convert),
         cmocka_unit_test_setup(sizes_that_agree_are_silent, convert),
         cmocka_unit_test_setup(sizes_that_do_not, convert),
+        cmocka_unit_test_setup(some_ranges_say_nothing_of_the_rest, convert),
         cmocka_unit_test(every_page_is_judged),
     };
     return cmocka_run_group_tests_name("memmap_compare", tests, NULL, NULL);

@@ -262,6 +262,21 @@ static void put_node(unsigned index, uint32_t node, uint64_t begin, uint64_t byt
     board_seal(BOARD_SRAT);
 }
 
+// What the ranges left out hold nobody knows, so no memory is said to be in none.
+static void more_ranges_than_are_compared(void **state) {
+    struct board *board = *state;
+    put_node(0, 0, 3 * GIB, 8 * GIB, 1); // more than there is
+    for (unsigned i = 1; i < 129; i++) {
+        put_node(i, 1, (100 + i) * GIB, GIB, 3);
+    }
+    read(board);
+    assert_int_equal(board_findings(board, FINDING_RAM_OUTSIDE_NODES), 0);
+    assert_int_equal(board_findings(board, FINDING_NODE_OUTSIDE_RAM), 1);
+    board_put(BOARD_SRAT + 48 + 128 * 40 + 28, 0, 4); // disabled: that is as many as are
+    acpi_compare_memory(&board->acpi, paddr(ENTRY));
+    assert_in_range(board_findings(board, FINDING_RAM_OUTSIDE_NODES), 1, 8);
+}
+
 static void nodes_are_compared(void **state) {
     struct board *board = *state;
     put_node(0, 0, MIB, 0, 1);              // of no length
@@ -287,6 +302,7 @@ int main(void) {
         TEST(what_is_no_entry_point),        TEST(too_many_arrays_are_not_guessed_at),
         TEST(hostile_tables_are_survived),   TEST(a_wrong_size_is_a_finding),
         TEST(less_installed_than_described), TEST(nodes_are_compared),
+        TEST(more_ranges_than_are_compared),
     };
     return cmocka_run_group_tests_name("smbios", tests, NULL, NULL);
 }
