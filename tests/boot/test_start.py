@@ -67,10 +67,12 @@ def flipped(data, at):
 
 
 def test_secure_boot_starts_what_is_signed(ovmf, signed):
-    session = ovmf(firmware="snakeoil", files=signed('kaslr=off run="reserve 32M 33M"\n').items())
+    session = ovmf(firmware="snakeoil", files=signed('kaslr=off run="check;reserve 32M 33M"\n').items())
     assert "Secure Boot on" in session.text
     assert "runs at 0xffffffff80000000" in session.text  # the options counted,
-    assert "strata> reserve 32M 33M" in session.text  # the commands among them too
+    assert re.search(r"^strata> check\s+check: ok$", session.text, re.MULTILINE)  # the commands among them too,
+    # but for those that do more than look.
+    assert re.search(r"^strata> reserve 32M 33M\s+reserve is locked: ", session.text, re.MULTILINE)
     sound(session)
 
 
