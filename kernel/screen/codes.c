@@ -9,7 +9,8 @@
 #define VERSION_MOST  25 // more modules are hard for a telephone
 #define CAPACITY_MOST 1451
 #define OTHER_ROWS    3 // the line above, the prompt or a note below, and what scrolls
-#define SHARE_OF_TEXT 3 // of the lines that are kept, a third at most
+#define SHARE_OF_TEXT 3 // of the lines that are kept, a third at most;
+#define UNTYPED_SHARE 2 // a half when nobody can type qr: they repeat the map and the findings
 
 // What it takes to make a code.
 struct codes_room {
@@ -116,8 +117,12 @@ void codes_show_all(struct kernel *kernel) {
     if (screen->columns == 0 || parts == 0 || version_most(screen) == 0) {
         return;
     }
-    if (parts * screen->rows > kept / SHARE_OF_TEXT) {
+    bool typed = kernel->tty.keyboard.present;
+    if (parts * screen->rows > kept / (typed ? SHARE_OF_TEXT : UNTYPED_SHARE)) {
         text_printf(&screen->text, "map and findings take %zu QR codes: qr shows them\n", parts);
+        if (kernel->info->options.record != 0) {
+            text_puts(&screen->text, "the map is on the boot volume as well: \\strata\\map.txt\n");
+        }
         return;
     }
     for (size_t part = 1; part <= parts && codes_show(kernel, part); part++) {

@@ -17,7 +17,7 @@ size_t codes_count(struct kernel *kernel);
 bool codes_show(struct kernel *kernel, size_t part);
 
 // Shows all of them, and lets what follows begin a page; when they would push everything else out
-// of what the screen keeps, a line says so instead.
+// of what the screen keeps, a line says so instead, and where else the map is.
 void codes_show_all(struct kernel *kernel);
 
 // Writes the characters of each code as a line, part 0 being all.

@@ -4,8 +4,12 @@
 #include <screen/early.h>
 #include <screen/start.h>
 
-#define ORDER_MOST  8  // 1 MiB: some 1500 lines at 160 columns
-#define LINES_LEAST 50 // beyond what fits the screen: with fewer there is nothing to look back at
+#define ORDER_USUAL     8    // 1 MiB: some 1500 lines at 160 columns
+#define ORDER_MOST      11   // 8 MiB, for maps that have thousands of descriptors
+#define SHARE_OF_MEMORY 64   // of what is free, at most so much beyond the usual
+#define LINES_LEAST     50   // beyond what fits the screen: fewer are nothing to look back at
+#define LINES_BESIDE    1000 // of the report: what does not grow with the map
+#define WIDEST_LINE     160  // of a descriptor, and of a finding
 
 static void begin(struct kernel *kernel, pfn_t block, unsigned order, size_t fixed) {
     const struct boot_framebuffer *framebuffer = &kernel->info->framebuffer;
@@ -19,6 +23,28 @@ static void begin(struct kernel *kernel, pfn_t block, unsigned order, size_t fix
              tty->screen.rows, lines);
 }
 
+// How many lines the whole report takes: each descriptor and what became of it, the findings, the
+// codes that repeat both.
+static unsigned lines_wanted(const struct kernel *kernel) {
+    struct pixels pixels;
+    pixels_init(&pixels, &kernel->info->framebuffer, NULL);
+    unsigned columns = pixels_columns(&pixels);
+    uint64_t rows = (WIDEST_LINE + columns - 1) / columns;
+    uint64_t told = efi_map_count(&kernel->firmware_map) + kernel->map.finding_count;
+    return (unsigned)(LINES_BESIDE + told * rows + kernel->map.region_count + told / 2);
+}
+
+static unsigned order_to_try(struct kernel *kernel) {
+    const char *why;
+    size_t wanted = screen_bytes(&kernel->info->framebuffer, lines_wanted(kernel), &why);
+    size_t most = page_free_count(&kernel->pages) / SHARE_OF_MEMORY;
+    unsigned order = ORDER_USUAL;
+    while (order < ORDER_MOST && PAGE_SIZE << order < wanted && UINT64_C(2) << order <= most) {
+        order++;
+    }
+    return order;
+}
+
 void screen_start(struct kernel *kernel) {
     const char *why;
     size_t fixed = screen_bytes(&kernel->info->framebuffer, 0, &why);
@@ -28,7 +54,7 @@ void screen_start(struct kernel *kernel) {
     }
     size_t least = screen_bytes(&kernel->info->framebuffer, LINES_LEAST, &why);
     pfn_t block;
-    for (unsigned order = ORDER_MOST + 1; order-- > 0 && PAGE_SIZE << order >= least;) {
+    for (unsigned order = order_to_try(kernel) + 1; order-- > 0 && PAGE_SIZE << order >= least;) {
         if (page_alloc(&kernel->pages, order, PAGE_ANYWHERE, PAGE_OWNER_KERNEL, &block) ==
             PAGE_OK) {
             begin(kernel, block, order, fixed);
