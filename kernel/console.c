@@ -7,6 +7,7 @@
 #define NOISE            0x00
 #define CONTROL_C        0x03
 #define ESCAPE           0x1b
+#define DELETE           0x7f
 #define FLUSH_PER_SECOND 30
 #define TOUR_PATIENCE    60 // seconds that a keyboard may be left alone before the pages go round
 #define LINE_KEY         '\r'
@@ -33,17 +34,50 @@ static void flush_sometimes(struct console *console) {
 
 // Input.
 
+static bool is_printable(int byte) {
+    return byte >= ' ' && byte < DELETE;
+}
+
+static int read_keyboard(struct console *console) {
+    int byte = keyboard_read(&console->keyboard);
+    if (byte >= 0) {
+        console->at_keyboard = true;
+        console->tour_over |= is_printable(byte) || byte == LINE_KEY;
+    }
+    return byte;
+}
+
+// A line with nobody at its other end may carry noise: only a whole line of text is somebody.
+static int read_serial(struct console *console) {
+    int byte = serial_read(console->serial);
+    if (byte < 0) {
+        return byte;
+    }
+    console->at_keyboard = false;
+    if (byte == LINE_KEY || byte == '\n') {
+        console->tour_over |= console->serial_text && !console->serial_noise;
+        console->serial_text = console->serial_noise = false;
+    }
+    console->serial_text |= is_printable(byte);
+    console->serial_noise |= byte == NOISE || byte > DELETE;
+    return byte;
+}
+
 static int read_any(struct console *console) {
     // What has been taken in is handed out first: asking a keyboard takes a microsecond.
     const struct serial *serial = console->serial;
-    int byte = serial->next < serial->received ? -1 : keyboard_read(&console->keyboard);
-    console->at_keyboard = byte >= 0 || console->at_keyboard;
-    if (byte < 0) {
-        byte = serial_read(console->serial);
-        console->at_keyboard = byte < 0 && console->at_keyboard;
+    int byte = serial->next < serial->received ? -1 : read_keyboard(console);
+    return byte >= 0 ? byte : read_serial(console);
+}
+
+// What no longer fits what the screen keeps, said where it would stand.
+static bool say_what_is_gone(const struct screen *screen, struct text *note, uint64_t row) {
+    uint64_t oldest = terminal_oldest(&screen->terminal);
+    if (oldest == 0 || row != oldest) {
+        return false;
     }
-    console->tour_over |= byte >= 0;
-    return byte;
+    text_printf(note, "%lu lines before this: serial, \\strata\\map.txt", oldest);
+    return true;
 }
 
 // A page back or forth; looking past the end is looking at what is written now.
@@ -60,7 +94,13 @@ static void look_by(struct console *console, bool back) {
     if (at >= live) {
         screen_look_live(screen);
     } else {
-        screen_look(screen, at, UINT64_MAX, "looking back: PgUp, PgDn; any other key returns");
+        char line[SCREEN_NOTE_MAX];
+        struct text_buffer note;
+        text_buffer_init(&note, line, sizeof(line));
+        if (!say_what_is_gone(screen, &note.text, at)) {
+            text_puts(&note.text, "looking back: PgUp, PgDn; any other key returns");
+        }
+        screen_look(screen, at, UINT64_MAX, line);
     }
 }
 
@@ -73,12 +113,13 @@ static int take_looking(struct console *console, int byte) {
                  keyboard->typed[keyboard->next] == KEYMAP_PAGE_DOWN);
     if (page) {
         bool back = keyboard->typed[keyboard->next++] == KEYMAP_PAGE_UP;
+        console->tour_over = true;
         if (screen->lit) {
             look_by(console, back);
         }
         return CONSOLE_NOTHING;
     }
-    if (byte >= 0 && screen->look != SCREEN_LOOK_LIVE) {
+    if (byte > NOISE && screen->look != SCREEN_LOOK_LIVE) {
         screen_look_live(screen);
     }
     return byte;
@@ -102,9 +143,12 @@ static void show_page(struct console *console) {
     char line[SCREEN_NOTE_MAX];
     struct text_buffer note;
     text_buffer_init(&note, line, sizeof(line));
-    text_printf(&note.text, " page %lu of %lu, the next in %u s; typing stops this",
+    text_printf(&note.text, " page %lu of %lu, the next in %u s; ",
                 pages_between(screen, oldest, row) + 1, pages_between(screen, oldest, end),
                 console->tour_seconds);
+    if (!say_what_is_gone(screen, &note.text, row)) {
+        text_puts(&note.text, "a key ends this");
+    }
     console->tour_row = screen_page_end(screen, row);
     screen_look(screen, row, console->tour_row, line);
     if (screen_page_begin(screen, console->tour_row) >= end) {
@@ -134,13 +178,15 @@ static void tour(struct console *console) {
 static bool lost_some(struct console *console) {
     bool lost = console->serial->overruns != console->overruns_seen;
     console->overruns_seen = console->serial->overruns;
+    console->serial_noise |= lost;
     return lost;
 }
 
 int console_read(struct console *console) {
     int byte = CONSOLE_NOTHING;
     if (console->ahead_count != 0) {
-        byte = console->ahead[console->ahead_begin];
+        byte = console->ahead[console->ahead_begin].byte;
+        console->at_keyboard = console->ahead[console->ahead_begin].at_keyboard;
         console->ahead_begin = (console->ahead_begin + 1) % CONSOLE_AHEAD;
         console->ahead_count--;
         return byte;
@@ -162,23 +208,29 @@ static void keep(struct console *console, uint8_t byte) {
         console->serial->overruns++;
         return;
     }
-    console->ahead[(console->ahead_begin + console->ahead_count) % CONSOLE_AHEAD] = byte;
+    console->ahead[(console->ahead_begin + console->ahead_count) % CONSOLE_AHEAD] =
+        (struct console_byte){byte, console->at_keyboard};
     console->ahead_count++;
+}
+
+// Puts aside what was typed, -1 being nothing. A ^C is not kept: it sets `interrupted`.
+static void put_aside(struct console *console, int byte) {
+    if (console->ahead_count < CONSOLE_AHEAD && lost_some(console)) {
+        keep(console, NOISE); // no key sends it: the line that has the gap is no command
+    }
+    if (byte == CONTROL_C) {
+        console->interrupted = true;
+        console->ahead_count = 0; // what was typed before it is not meant any more
+    } else if (byte >= 0) {
+        keep(console, (uint8_t)byte);
+    }
 }
 
 bool console_interrupted(struct console *console) {
     int byte;
     do {
         byte = read_any(console);
-        if (console->ahead_count < CONSOLE_AHEAD && lost_some(console)) {
-            keep(console, NOISE); // no key sends it: the line that has the gap is no command
-        }
-        if (byte == CONTROL_C) {
-            console->interrupted = true;
-            console->ahead_count = 0; // what was typed before it is not meant any more
-        } else if (byte >= 0) {
-            keep(console, (uint8_t)byte);
-        }
+        put_aside(console, byte);
     } while (byte >= 0);
     flush_sometimes(console);
     bool interrupted = console->interrupted;
@@ -186,10 +238,14 @@ bool console_interrupted(struct console *console) {
     return interrupted;
 }
 
+// What is pasted stays with the port, which may know how to wait, when there is no room for it.
+static bool has_room(const struct console *console) {
+    return console->ahead_count + SERIAL_BURST <= CONSOLE_AHEAD;
+}
+
 bool console_stopped(struct console *console) {
-    // What is pasted stays with the port, which may know how to wait, when there is no room for it.
-    bool room = console->ahead_count + SERIAL_BURST <= CONSOLE_AHEAD;
-    if (console->answering && room && !console->discarding && console_interrupted(console)) {
+    if (console->answering && has_room(console) && !console->discarding &&
+        console_interrupted(console)) {
         console->discarding = true;
     }
     return console->discarding;
@@ -206,12 +262,20 @@ unsigned console_tiles(const struct console *console) {
 
 // Paging.
 
+// The keyboard asked and the keyboard answers. What comes over the serial line meanwhile is for the
+// prompt, but for ^C, which stops an answer from wherever it comes.
 static int wait_key(struct console *console) {
     int byte;
-    do {
-        byte = read_any(console);
+    while ((byte = read_keyboard(console)) < 0) {
+        if (has_room(console)) {
+            put_aside(console, read_serial(console));
+        }
+        if (console->interrupted) {
+            console->interrupted = false;
+            return CONTROL_C;
+        }
         cpu_pause();
-    } while (byte < 0);
+    }
     console->keyboard.next = console->keyboard.count; // the rest of an arrow
     return byte;
 }
@@ -224,7 +288,6 @@ static void end_page(struct console *console) {
     screen_look_live(screen);
     console->discarding = key == 'q' || key == 'Q' || key == CONTROL_C;
     console->page_row = key == LINE_KEY ? console->page_row + 1 : screen->terminal.bottom;
-    console->paging &= console->at_keyboard; // whoever is at the serial line does not page
 }
 
 bool console_begin_page(struct console *console) {

@@ -6,9 +6,10 @@
 //           └──> screen (drawn now and then)    keyboard ─────┴──> console_read
 //
 // The screen is drawn when nothing else is to do, and otherwise thirty times a second. Commands
-// that were typed at the keyboard stop after each page; PgUp and PgDn look back. When nobody types,
-// and above all when there is no keyboard, the screen shows what was said page by page, over and
-// over, so that all of it can be read or photographed.
+// that were typed at the keyboard stop after each page, and a key there goes on; PgUp and PgDn look
+// back. When nobody types, and above all when there is no keyboard, the screen shows what was said
+// page by page, over and over, so that all of it can be read or photographed. A key ends that, or a
+// whole line over the serial line; noise there does not.
 //
 // One user at a time: no locks. A panic in the middle of anything can still print.
 #pragma once
@@ -24,6 +25,11 @@
 
 #define CONSOLE_AHEAD 512
 
+struct console_byte {
+    uint8_t byte;
+    bool at_keyboard; // typed there
+};
+
 struct console {
     struct text text;
     struct serial *serial;
@@ -36,7 +42,7 @@ struct console {
     uint64_t flushed_at; // ticks
 
     // What was typed while a command worked.
-    uint8_t ahead[CONSOLE_AHEAD];
+    struct console_byte ahead[CONSOLE_AHEAD];
     size_t ahead_begin, ahead_count;
     bool interrupted;       // ^C among it
     uint64_t overruns_seen; // of the serial line's
@@ -51,7 +57,9 @@ struct console {
 
     // Showing all pages, one after the other.
     unsigned tour_seconds; // a page; 0: never
-    bool tour_over;        // somebody typed
+    bool tour_over;        // somebody typed: a key, or a line of text over the serial line
+    bool serial_text;      // the line that comes over it has characters,
+    bool serial_noise;     // or bytes that nobody types
     uint64_t tour_next;    // when the next page is due, in ticks; 0: not begun
     uint64_t tour_row;     // its first row
 };

@@ -13,7 +13,7 @@ static void cpu(struct text *out, size_t count, char **arguments) {
     cpu_features_report(out, &strata.cpu);
     text_printf(out, "  cr0 %lx  cr3 %lx  cr4 %lx, %u paging levels\n", cpu_read_cr0(),
                 cpu_read_cr3(), cpu_read_cr4(), strata.info->paging_levels);
-    text_printf(out, "  %lu stray interrupts; serial: %lu received bytes overrun\n",
+    text_printf(out, "  %lu stray interrupts; serial: input was lost %lu times\n",
                 strata.stray_interrupts, strata.serial.overruns);
 }
 

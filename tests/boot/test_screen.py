@@ -158,6 +158,72 @@ def test_without_a_keyboard_all_pages_are_shown(ovmf):
     expect_same(session)
 
 
+TOUR = re.compile(r" page (\d+) of (\d+), the next in 2 s; a key ends this")
+
+
+def pages_go_on(session):
+    """Two pages more come by."""
+    seen = set()
+
+    def another(shot):
+        note = TOUR.match(shot.text()[-1])
+        seen.update(note.groups()[:1] if note else ())
+        return len(seen) == 3
+    shown_soon(session, another, f"the pages stopped at {seen}")
+
+
+def test_noise_on_the_serial_line_does_not_end_the_pages(ovmf):
+    """Nobody is at it, so nobody could begin them again: only a whole line of text is somebody."""
+    session = start(ovmf, "640x480", "-machine", "i8042=off", options="pages=2")
+    pages_go_on(session)
+    for noise in b"\0", b"\r", b"\x80a\0b\r", b"chec":
+        session.serial.sendall(noise)
+        pages_go_on(session)
+    session.send("k\r")
+    session.expect("^check: ok")
+    session.prompt()
+    for _ in range(50):  # more than two pages' time
+        session._receive(0.1)
+        assert not TOUR.match(Screenshot(session).text()[-1])
+    expect_same(session)
+
+
+def test_what_is_typed_elsewhere_does_not_answer_the_pager(ovmf):
+    """The screen waits for its keyboard: a command over the serial line waits whole, and is not paged."""
+    session = start(ovmf, "640x480")
+    type_keys(session, "h", "e", "l", "p", "ret")
+    shot = shown_soon(session, lambda shot: "more: space" in shot.text()[-1], "help is not paged")
+    session.send("check\r")
+    for _ in range(10):
+        session._receive(0.1)
+    assert Screenshot(session).text() == shot.text()
+    type_keys(session, "q")
+    session.expect(r"^\(the rest is left out\)")
+    session.expect(r"strata> check\s+check: ok")
+    session.prompt()
+    type_keys(session, "h", "e", "l", "p", "ret")
+    shown_soon(session, lambda shot: "more: space" in shot.text()[-1], "help is not paged")
+    session.send("\x03")  # but for this: whoever is there can have the prompt
+    session.expect(r"^\(the rest is left out\)")
+    session.prompt()
+    assert len(session.command("help").splitlines()) > 30
+    sound(session)
+
+
+@pytest.mark.parametrize("memory, note", [
+    ("512M", r" page 1 of \d+, the next in 4 s; a key ends this"),
+    ("160M", r" page 1 of \d+, the next in 4 s; \d+ lines before this: serial, \\strata\\map\.txt"),
+])
+def test_the_report_of_a_long_map_is_kept_or_what_is_missing_said(ovmf, memory, note):
+    """2,000 descriptors: some 7,500 rows of 100 columns, for which a small machine has no room."""
+    many = "".join(f"{7 - i % 2 * 4} 0x{0x2000000 + i * 0x8000:x} 8 0xf\n" for i in range(2000))
+    many += "7 0x6000000 98304 0xf\n"
+    session = start(ovmf, "800x600", "-machine", "i8042=off", memory=memory, options="pages=4 replay=many.txt",
+                    files=[("many.txt", many.encode())])
+    shot = shown_soon(session, lambda shot: re.fullmatch(note, shot.text()[-1]), "page 1 says otherwise")
+    assert any(row.startswith("Strata ") for row in shot.text()) == (memory == "512M")
+
+
 def test_memory_is_drawn_to_scale(ovmf):
     session = start(ovmf, "std", memory="512M")
     answer = session.command("view").splitlines()
