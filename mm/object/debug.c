@@ -206,7 +206,7 @@ void object_debug_alloc(struct slab *slab, void *object, size_t size, const void
     if (is_poisoned(cache)) {
         memset(object, OBJECT_FRESH, size);
     }
-    // The last bytes of the slot are red already, and looked at by whoever has the object behind it.
+    // The last bytes of the slot are red already, and looked at by who has the object behind it.
     memset((uint8_t *)object + size, OBJECT_RED, cache->size - OBJECT_REDZONE - size);
 }
 

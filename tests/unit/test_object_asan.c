@@ -187,8 +187,8 @@ static void dies(void (*act)(volatile uint8_t *object), uint8_t *object, const u
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
     snprintf(address, sizeof(address), "address 0x%lx ", (uint64_t)at);
-    // Where the object ends with its slab, what lies behind is not poisoned, and the report's name is
-    // another.
+    // Where the object ends with its slab, what lies behind is not poisoned, and the report's name
+    // is another.
     bool reported = (strstr(text, "AddressSanitizer: use-after-poison") != NULL ||
                      strstr(text, "AddressSanitizer: unknown-crash") != NULL) &&
                     strstr(text, address) != NULL && strstr(text, access) != NULL;
