@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "post.h"
 #include "world.h"
 #include <host/host.h>
 #include <mm/kmalloc.h>
@@ -23,43 +24,20 @@
 
 #define WORKERS  3
 #define LIVE_MAX 400
-#define POST_MAX 128
 
 struct object {
     uint8_t *memory;
     size_t size;
 };
 
-// Objects on their way to whoever frees them.
-static struct post {
-    pthread_mutex_t mutex;
-    struct object objects[POST_MAX];
-    size_t count;
-} post = {.mutex = PTHREAD_MUTEX_INITIALIZER};
-
+static struct post post; // objects on their way to whoever frees them
 static struct world world;
 static struct kmalloc kmalloc;
 static uint64_t steps = 60000;
 static unsigned running;
 
-static bool post_put(struct object object) {
-    pthread_mutex_lock(&post.mutex);
-    bool taken = post.count < POST_MAX;
-    if (taken) {
-        post.objects[post.count++] = object;
-    }
-    pthread_mutex_unlock(&post.mutex);
-    return taken;
-}
-
-static bool post_get(struct object *object) {
-    pthread_mutex_lock(&post.mutex);
-    bool found = post.count != 0;
-    if (found) {
-        *object = post.objects[--post.count];
-    }
-    pthread_mutex_unlock(&post.mutex);
-    return found;
+static struct object opened(struct parcel parcel) {
+    return (struct object){(uint8_t *)parcel.place, parcel.size};
 }
 
 // The first and the last byte say the size: nobody else has written there.
@@ -85,7 +63,8 @@ static bool take(uint64_t *seed, struct object *object) {
 
 static void *work(void *argument) {
     unsigned cpu = (unsigned)(uintptr_t)argument;
-    struct object live[LIVE_MAX], posted;
+    struct object live[LIVE_MAX];
+    struct parcel posted;
     size_t count = 0;
     uint64_t seed = 88172645463325252u + cpu;
     host_cpu_set(cpu);
@@ -100,11 +79,12 @@ static void *work(void *argument) {
             size_t i = world_random(&seed) % count;
             struct object object = live[i];
             live[i] = live[--count];
-            if (what >= 650 || !post_put(object)) {
+            if (what >= 650 ||
+                !post_put(&post, (struct parcel){(uint64_t)object.memory, object.size})) {
                 give_back(object);
             }
-        } else if (what < 999 && post_get(&posted)) {
-            give_back(posted);
+        } else if (what < 999 && post_get(&post, &posted)) {
+            give_back(opened(posted));
         } else if (what == 999) {
             object_heap_shrink(&kmalloc.heap);
         }
@@ -147,9 +127,9 @@ static void run_threads(const struct object_options *options) {
         pthread_join(threads[i], NULL);
     }
     page_watch_stop(&world.pages);
-    struct object object;
-    while (post_get(&object)) {
-        give_back(object);
+    struct parcel posted;
+    while (post_get(&post, &posted)) {
+        give_back(opened(posted));
     }
     assert_null(object_check(&kmalloc.heap));
     for (unsigned cpu = 0; cpu < WORKERS; cpu++) {

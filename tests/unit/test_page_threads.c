@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "post.h"
 #include "world.h"
 #include <host/host.h>
 #include <pthread.h>
@@ -19,52 +20,20 @@
 
 #define WORKERS  4
 #define LIVE_MAX 512
-#define POST_MAX 64
 
-struct block {
-    uint64_t frame;
-    unsigned order;
-};
-
-// Blocks on their way to whoever frees them.
-static struct post {
-    pthread_mutex_t mutex;
-    struct block blocks[POST_MAX];
-    size_t count;
-} post = {.mutex = PTHREAD_MUTEX_INITIALIZER};
-
+static struct post post; // blocks on their way: the first frame, the order
 static struct world world;
 static uint64_t steps = 100000;
 static unsigned running;
 static const char *broken;
 
-static bool post_put(struct block block) {
-    pthread_mutex_lock(&post.mutex);
-    bool taken = post.count < POST_MAX;
-    if (taken) {
-        post.blocks[post.count++] = block;
-    }
-    pthread_mutex_unlock(&post.mutex);
-    return taken;
-}
-
-static bool post_get(struct block *block) {
-    pthread_mutex_lock(&post.mutex);
-    bool found = post.count != 0;
-    if (found) {
-        *block = post.blocks[--post.count];
-    }
-    pthread_mutex_unlock(&post.mutex);
-    return found;
-}
-
-static void give_back(struct block block) {
-    page_free(&world.pages, pfn(block.frame), block.order);
+static void give_back(struct parcel block) {
+    page_free(&world.pages, pfn(block.place), (unsigned)block.size);
 }
 
 static void *work(void *argument) {
     unsigned cpu = (unsigned)(uintptr_t)argument;
-    struct block live[LIVE_MAX];
+    struct parcel live[LIVE_MAX];
     size_t count = 0;
     uint64_t seed = 88172645463325252u + cpu;
     host_cpu_set(cpu);
@@ -75,18 +44,18 @@ static void *work(void *argument) {
             pfn_t block;
             if (page_alloc(&world.pages, order, PAGE_ANYWHERE, PAGE_OWNER_TEST, &block) ==
                 PAGE_OK) {
-                live[count++] = (struct block){block.value, order};
+                live[count++] = (struct parcel){block.value, order};
             }
         } else if (what < 85 && count != 0) {
             size_t i = world_random(&seed) % count;
-            struct block block = live[i];
+            struct parcel block = live[i];
             live[i] = live[--count];
-            if (what >= 65 || !post_put(block)) {
+            if (what >= 65 || !post_put(&post, block)) {
                 give_back(block);
             }
         } else if (what < 99) {
-            struct block block;
-            if (post_get(&block)) {
+            struct parcel block;
+            if (post_get(&post, &block)) {
                 give_back(block);
             }
         } else {
@@ -130,8 +99,8 @@ static void threads_keep_every_invariant(void **state) {
         pthread_join(threads[i], NULL);
     }
     assert_null(broken);
-    struct block block;
-    while (post_get(&block)) {
+    struct parcel block;
+    while (post_get(&post, &block)) {
         give_back(block);
     }
     assert_null(page_check(&world.pages));
