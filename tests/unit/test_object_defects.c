@@ -203,16 +203,21 @@ static void free_others(uint8_t *const slots[SLOTS]) {
     }
 }
 
+// By a byte, by eight, by a page, on both sides; `far` writes a page away.
+static void runs_over(void (*far)(const char *what, uint8_t *at)) {
+    out_of_bounds("+1", object + size);
+    out_of_bounds("+8", object + size + 7);
+    out_of_bounds("-1", object - 1);
+    out_of_bounds("-8", object - 8);
+    far("+page", object + size - 1 + PAGE_SIZE);
+    far("-page", object - PAGE_SIZE);
+}
+
 static void misuse_slot(bool debug) {
     interior_frees();
     wrong_frees(debug);
     if (debug) {
-        out_of_bounds("+1", object + size);
-        out_of_bounds("+8", object + size + 7);
-        out_of_bounds("-1", object - 1);
-        out_of_bounds("-8", object - 8);
-        far_out_of_bounds("+page", object + size - 1 + PAGE_SIZE);
-        far_out_of_bounds("-page", object - PAGE_SIZE);
+        runs_over(far_out_of_bounds);
     }
     double_frees(debug);
     if (debug) {
@@ -332,12 +337,7 @@ static void misuse_constructed(bool debug) {
     expect("to kmalloc", PANICS(kmalloc_free(&kmalloc, object)) && says("wrong cache", object));
     assert_true(object_cache_destroy(&other, NULL));
     if (debug) {
-        out_of_bounds("+1", object + size);
-        out_of_bounds("+8", object + size + 7);
-        out_of_bounds("-1", object - 1);
-        out_of_bounds("-8", object - 8);
-        far_from_constructed("+page", object + size - 1 + PAGE_SIZE);
-        far_from_constructed("-page", object - PAGE_SIZE);
+        runs_over(far_from_constructed);
     }
     give(object);
     expect("double free", PANICS(give(object)) && says("double free", object));
