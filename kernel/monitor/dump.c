@@ -48,7 +48,7 @@ static void record_strata(struct text *out, struct kernel *kernel, const struct 
 static void record_audit(struct text *out, struct kernel *kernel) {
     struct audit audit;
     if (kernel->own_tables) {
-        audit_run(&audit, kernel);
+        audit_run(&audit, kernel, NULL, NULL);
         audit_records(out, &audit);
     }
 }

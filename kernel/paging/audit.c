@@ -9,6 +9,8 @@ struct search {
     struct kernel *kernel;
     struct walker walker;
     uint64_t direct, direct_end; // the direct map
+    audit_note *note;            // NULL, or who wants to know of each breach of W^X
+    void *context;
 };
 
 const char *audit_rule_name(enum audit_rule rule) {
@@ -24,6 +26,16 @@ static void breaks(struct audit *audit, enum audit_rule rule, uint64_t place) {
         audit->first[rule] = place;
     }
     audit->all_broken++;
+}
+
+// The same for a rule of W^X: `run` can be executed and, at `alias`, written.
+static void breaks_wx(struct search *search, enum audit_rule rule, const struct walk_run *run,
+                      vaddr_t alias) {
+    const struct audit_breach breach = {rule, run->begin, run->last, alias};
+    breaks(search->audit, rule, run->begin.value);
+    if (search->note != NULL) {
+        search->note(search->context, &breach);
+    }
 }
 
 static bool is_direct(const struct search *search, const struct walk_run *run) {
@@ -53,7 +65,7 @@ static bool next_direct(const struct search *search, uint64_t *at, uint64_t end,
 static void check_permissions(struct search *search, const struct walk_run *run) {
     const unsigned both = WALK_CAN_WRITE | WALK_CAN_EXECUTE;
     if (search->walker.no_execute && (run->permissions & both) == both) {
-        breaks(search->audit, AUDIT_WRITABLE_EXECUTABLE, run->begin.value);
+        breaks_wx(search, AUDIT_WRITABLE_EXECUTABLE, run, run->begin);
     }
     if ((run->permissions & WALK_BY_USER) != 0 && run->begin.value >> 63 != 0) {
         breaks(search->audit, AUDIT_USER_BIT, run->begin.value);
@@ -69,7 +81,7 @@ static void check_against_direct(struct search *search, const struct walk_run *r
     struct walk_run direct;
     while (next_direct(search, &at, end, &direct)) {
         if (code && (direct.permissions & WALK_CAN_WRITE) != 0) {
-            breaks(search->audit, AUDIT_CODE_ALIAS, run->begin.value);
+            breaks_wx(search, AUDIT_CODE_ALIAS, run, direct.begin);
         }
         if (direct.cache != run->cache) {
             breaks(search->audit, AUDIT_CACHE_ALIAS, run->begin.value);
@@ -164,13 +176,15 @@ static void check_table(void *context, paddr_t table, unsigned level) {
     }
 }
 
-void audit_run(struct audit *audit, struct kernel *kernel) {
+void audit_run(struct audit *audit, struct kernel *kernel, audit_note *note, void *context) {
     struct search search = {
         .audit = audit,
         .kernel = kernel,
         .walker = paging_walker(kernel),
         .direct = kernel->layout.areas[LAYOUT_AREA_DIRECT].begin.value,
         .direct_end = kernel->layout.areas[LAYOUT_AREA_DIRECT].end.value,
+        .note = note,
+        .context = context,
     };
     *audit = (struct audit){.no_execute = search.walker.no_execute};
     struct walk_run run;
@@ -207,7 +221,7 @@ void audit_print(struct text *out, struct kernel *kernel) {
         text_puts(out, "audit: none, the loader's page tables are in use\n");
         return;
     }
-    audit_run(&audit, kernel);
+    audit_run(&audit, kernel, NULL, NULL);
     audit_report(out, &audit);
 }
 

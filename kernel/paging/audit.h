@@ -28,8 +28,20 @@ struct audit {
     bool no_execute; // without NX nothing can be said about what is executable
 };
 
-// Walks the tables that this CPU uses.  O(mapped pages of any size + tables + frames allocated).
-void audit_run(struct audit *audit, struct kernel *kernel);
+// Where W^X is broken: pages that can be written and executed (AUDIT_WRITABLE_EXECUTABLE), or code
+// that can be written at another address (AUDIT_CODE_ALIAS).
+struct audit_breach {
+    enum audit_rule rule;
+    vaddr_t begin, last; // of the pages that can be executed: the first and the last byte
+    vaddr_t alias;       // AUDIT_CODE_ALIAS: where they can be written
+};
+
+// Called for each of these, in the order of their addresses.
+typedef void audit_note(void *context, const struct audit_breach *breach);
+
+// Walks the tables that this CPU uses. `note` may be NULL.
+// O(mapped pages of any size + tables + frames allocated).
+void audit_run(struct audit *audit, struct kernel *kernel, audit_note *note, void *context);
 
 // "audit: ok, …" in one line, and a line for each rule that is broken.
 void audit_report(struct text *out, const struct audit *audit);

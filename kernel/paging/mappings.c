@@ -3,9 +3,8 @@
 #include <paging/fault.h>
 #include <paging/mappings.h>
 
-// The next run from `at` on; one that reaches over the end of an area of the layout ends there.
-static bool next_run(struct walk_run *run, const struct kernel *kernel, const struct walker *walker,
-                     uint64_t at) {
+bool mappings_next(struct walk_run *run, const struct kernel *kernel, const struct walker *walker,
+                   uint64_t at) {
     if (!walk_next(run, walker, vaddr(at), vaddr(UINT64_MAX))) {
         return false;
     }
@@ -46,9 +45,10 @@ void mappings_report(struct text *out, const struct kernel *kernel) {
     struct walker walker = paging_walker(kernel);
     struct walk_run run, next;
     text_printf(out, "page tables: root 0x%lx, %u levels\n", walker.root.value, walker.levels);
-    bool more = next_run(&run, kernel, &walker, 0), scattered = false;
+    bool more = mappings_next(&run, kernel, &walker, 0), scattered = false;
     while (more) {
-        more = run.last.value != UINT64_MAX && next_run(&next, kernel, &walker, run.last.value + 1);
+        more = run.last.value != UINT64_MAX &&
+               mappings_next(&next, kernel, &walker, run.last.value + 1);
         bool one_area = more && layout_find(&kernel->layout, run.begin) ==
                                     layout_find(&kernel->layout, next.begin);
         if (more && is_alike(&run, &next, one_area)) {
@@ -65,7 +65,7 @@ void mappings_report(struct text *out, const struct kernel *kernel) {
 void mappings_records(struct text *out, const struct kernel *kernel) {
     struct walker walker = paging_walker(kernel);
     struct walk_run run;
-    for (uint64_t at = 0; next_run(&run, kernel, &walker, at);) {
+    for (uint64_t at = 0; mappings_next(&run, kernel, &walker, at);) {
         at = run.last.value + 1;
         text_printf(out, "{\"record\":\"mapping\",\"start\":\"0x%lx\",\"end\":\"0x%s%lx\",",
                     run.begin.value, at == 0 ? "1000000000000000" : "", at);

@@ -4,6 +4,11 @@
 
 #include <state.h>
 
+// The next run from `at` on; one that reaches over the end of an area of the layout ends there.
+// False when there is none.
+bool mappings_next(struct walk_run *run, const struct kernel *kernel, const struct walker *walker,
+                   uint64_t at);
+
 // A line for each run of pages that are alike. Frames from all over are one run where `pt` would
 // otherwise fill screens: "to scattered frames".
 void mappings_report(struct text *out, const struct kernel *kernel);
