@@ -133,5 +133,9 @@ void vm_window_usage(struct vm_window *window, struct vm_usage *usage); // O(blo
 // faults, which may have happened while it was held.  O(log blocks).
 bool vm_window_look(struct vm_window *window, vaddr_t address, struct vm_view *view);
 
+// The next block in use that ends above `*at`, which is moved to its end. False when there is none,
+// or the window's lock cannot be had in a moment.  O(log blocks) for each that it passes.
+bool vm_window_next(struct vm_window *window, vaddr_t *at, struct vm_block_info *block);
+
 // NULL, or the sentence that does not hold.  O(blocks + pages).
 const char *vm_window_check(struct vm_window *window);

@@ -181,6 +181,27 @@ bool acpi_next_pin(const struct acpi *acpi, paddr_t begin, paddr_t end, struct a
 const uint8_t *acpi_table(const struct acpi *acpi, const char *signature, unsigned instance,
                           uint32_t *length);
 
+// A window of device registers that a table names.
+enum acpi_window_kind {
+    ACPI_WINDOW_IO_APIC,
+    ACPI_WINDOW_LOCAL_APIC,
+    ACPI_WINDOW_ECAM, // PCI configuration space, a MiB for each bus
+    ACPI_WINDOW_HPET,
+    ACPI_WINDOW_KIND_COUNT_,
+};
+
+struct acpi_window {
+    enum acpi_window_kind kind;
+    uint64_t begin, end;          // bytes, begin < end
+    unsigned number;              // the I/O APIC's ID, the ECAM's segment, the HPET's number
+    unsigned first_bus, last_bus; // of an ECAM window
+};
+
+// Calls `visit` for each, in the order of the tables: nothing is known of where they lie, but that
+// none wraps.  O(bytes of MADT and MCFG).
+void acpi_windows(const struct acpi *acpi,
+                  void (*visit)(void *context, const struct acpi_window *window), void *context);
+
 // Power and reset, as values to write; kernel/acpi/power.h executes them.
 enum acpi_space { ACPI_SPACE_NONE, ACPI_SPACE_MEMORY, ACPI_SPACE_IO, ACPI_SPACE_PCI };
 

@@ -4,10 +4,9 @@
 #include <mm/port.h>
 
 #define BASE_BAUD     115200u
-#define REGISTERS     8
 #define MEMORY_STRIDE 4 // of serial=memory:ADDRESS
 
-static bool find(const struct kernel *kernel, struct acpi_serial *out) {
+bool serial_named(const struct kernel *kernel, struct acpi_serial *out) {
     const struct boot_options *options = &kernel->info->options;
     switch (options->serial) {
     case BOOT_SERIAL_PORT:
@@ -45,7 +44,7 @@ bool serial_choose(struct kernel *kernel) {
     struct acpi_serial named;
     if (kernel->info->options.serial == BOOT_SERIAL_OFF) {
         kernel->serial.present = false;
-    } else if (find(kernel, &named)) {
+    } else if (serial_named(kernel, &named)) {
         if (named.memory) {
             return false;
         }
@@ -59,11 +58,11 @@ bool serial_choose(struct kernel *kernel) {
 void serial_choose_mapped(struct kernel *kernel) {
     struct acpi_serial named;
     struct ioremap_refusal refusal;
-    if (!kernel->own_tables || !find(kernel, &named) || !named.memory) {
+    if (!kernel->own_tables || !serial_named(kernel, &named) || !named.memory) {
         return;
     }
     void *memory = ioremap(&kernel->ioremap, paddr(named.address),
-                           (uint64_t)REGISTERS * named.stride, PAGING_UC, &refusal);
+                           (uint64_t)SERIAL_REGISTERS * named.stride, PAGING_UC, &refusal);
     if (memory != NULL) {
         use(kernel, &named, memory);
     } else {

@@ -10,8 +10,9 @@
 
 #include <strata/text.h>
 
-#define SERIAL_COM1  0x3f8
-#define SERIAL_BURST 64 // bytes taken in at once: more than a port's FIFO holds
+#define SERIAL_COM1      0x3f8
+#define SERIAL_REGISTERS 8
+#define SERIAL_BURST     64 // bytes taken in at once: more than a port's FIFO holds
 
 struct serial {
     struct text text; // a newline is sent as carriage return and newline

@@ -4,6 +4,7 @@
 #include <mm/report.h>
 #include <monitor/diff.h>
 #include <monitor/dump.h>
+#include <monitor/iomem.h>
 #include <monitor/monitor.h>
 #include <monitor/whatis.h>
 #include <screen/codes.h>
@@ -77,6 +78,11 @@ static void view(struct text *out, size_t count, char **arguments) {
     report_tiles(out, &strata.map, &strata.pages, &now, console_tiles(&strata.tty));
 }
 
+static void iomem(struct text *out, size_t count, char **arguments) {
+    (void)count, (void)arguments;
+    iomem_print(out, &strata);
+}
+
 static void acpi(struct text *out, size_t count, char **arguments) {
     (void)count, (void)arguments;
     acpi_report(out, &strata.acpi);
@@ -140,6 +146,7 @@ const struct monitor_command monitor_look_commands[] = {
     {"buddy", "", "free blocks by section and order", 0, 0, buddy},
     {"ledger", "", "whose each byte of RAM is", 0, 0, ledger},
     {"view", "", "physical memory to scale, by whose it is", 0, 0, view},
+    {"iomem", "", "physical addresses by who claims them: RAM, devices, the kernel", 0, 0, iomem},
     {"acpi", "", "the ACPI tables and what became of their memory", 0, 0, acpi},
     {"qr", "[NUMBER]", "map and findings as QR codes: all, or that one", 0, 1, qr},
     {"whatis", "ADDRESS", "a physical address or one of the kernel's, through every layer", 1, 1,

@@ -3,19 +3,6 @@
 #include <mm/ioremap.h>
 #include <mm/report.h>
 
-// The next block in use that ends above `*at`, which is moved to its end; false when there is none.
-static bool next_block(struct vm_window *window, vaddr_t *at, struct vm_block_info *block) {
-    struct vm_view view;
-    while (vm_window_look(window, *at, &view) && (view.is_block || view.has_above)) {
-        *block = view.is_block ? view.block : view.above;
-        *at = block->end;
-        if (!block->freed) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static uint64_t pages_of(const struct vm_block_info *block) {
     return (block->end.value - block->begin.value) >> PAGE_SHIFT;
 }
@@ -52,7 +39,7 @@ void report_window(struct text *out, const char *name, struct vm_window *window)
     }
     text_puts(out, "\n");
     vaddr_t at = vaddr(window->ranges.begin);
-    while (next_block(window, &at, &block)) {
+    while (vm_window_next(window, &at, &block)) {
         report_block(out, window, &block);
     }
 }
@@ -60,7 +47,7 @@ void report_window(struct text *out, const char *name, struct vm_window *window)
 void record_window(struct text *out, const char *name, struct vm_window *window) {
     struct vm_block_info block;
     vaddr_t at = vaddr(window->ranges.begin);
-    while (next_block(window, &at, &block)) {
+    while (vm_window_next(window, &at, &block)) {
         struct paging_range page = {.to = paddr(0)};
         (void)tables_query(window->tables, block.begin, &page);
         text_puts(out, "{\"record\":\"vm\",\"window\":");

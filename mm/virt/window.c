@@ -279,6 +279,18 @@ bool vm_window_look(struct vm_window *window, vaddr_t address, struct vm_view *v
     return true;
 }
 
+bool vm_window_next(struct vm_window *window, vaddr_t *at, struct vm_block_info *block) {
+    struct vm_view view;
+    while (vm_window_look(window, *at, &view) && (view.is_block || view.has_above)) {
+        *block = view.is_block ? view.block : view.above;
+        *at = block->end;
+        if (!block->freed) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // How many pages of [begin, end) are mapped.
 static uint64_t mapped_pages(struct vm_window *window, uint64_t begin, uint64_t end) {
     uint64_t mapped = 0;

@@ -15,9 +15,9 @@ LOCKED = ["alloc 0", "free 0x1000 0", "reserve 32M 33M", "release 32M 33M", "bad
           "vmalloc 4096", "vfree 0x1000", "ioremap 0xfee00000", "iounmap 0x1000", "vmtrim", "user", "bench",
           "plant user-bit", "runtime break", "guard 64"]
 # What only looks, whatever follows; and what ends or sets up the session.
-OPEN = {"map", "diff", "regions", "findings", "buddy", "ledger", "view", "qr", "acpi", "whatis", "check", "dump",
-        "slabs", "pools", "kleaks", "defects", "layout", "pt", "audit", "wx", "vm", "time", "efivars", "cpu", "phases",
-        "options", "loglevel", "reboot", "poweroff", "help", "unlock", "lock"}
+OPEN = {"map", "diff", "regions", "findings", "buddy", "iomem", "ledger", "view", "qr", "acpi", "whatis", "check",
+        "dump", "slabs", "pools", "kleaks", "defects", "layout", "pt", "audit", "wx", "vm", "time", "efivars", "cpu",
+        "phases", "options", "loglevel", "reboot", "poweroff", "help", "unlock", "lock"}
 
 
 def typed(session, line):

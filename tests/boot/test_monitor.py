@@ -40,7 +40,7 @@ def test_help_lists_every_command_with_a_line(uboot):
     ("acpi", "reclaimed"), ("check", "check: ok"),
     ("options", "kaslr"), ("phases", "buddy"), ("cpu", "paging levels"), ("whatis 1M", "region: "),
     ("dump", "unaccounted 0"), ("dump json", "--- end ---"), ("vm", "stacks: 4 blocks"),
-    ("wx", "breaches: none"),
+    ("wx", "breaches: none"), ("iomem", "local APIC"),
 ])
 def test_looking_changes_nothing(uboot, command, word):
     session = uboot()

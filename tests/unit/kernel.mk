@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The pure parts of kernel/.
 TEST_SOURCES_backtrace := kernel/lib/backtrace.c
+TEST_SOURCES_claims := kernel/monitor/claims.c
 TEST_SOURCES_command_lock := kernel/monitor/lock.c
 TEST_SOURCES_complete := kernel/monitor/complete.c
 TEST_SOURCES_explain := kernel/x86/explain.c
@@ -16,6 +17,6 @@ TEST_SOURCES_symbols := kernel/lib/symbols.c
 TEST_SOURCES_terminal := kernel/screen/terminal.c
 TEST_SOURCES_words := kernel/monitor/words.c
 
-$(foreach name,backtrace command_lock complete explain keymap line log map_diff mtrr pixels screen serial symbols \
-  terminal words,\
+$(foreach name,backtrace claims command_lock complete explain keymap line log map_diff mtrr pixels screen serial \
+  symbols terminal words,\
   $(BUILD)/test/tests/unit/test_$(name).o $(TEST_SOURCES_$(name):%.c=$(BUILD)/test/%.o)): TEST_FLAGS += -Ikernel

@@ -50,6 +50,62 @@ static void readers_follow_the_new_pointers(void **state) {
     assert_memory_equal(board_at(board_number(xsdt + 36 + 6 * 8, 8)), "BGRT", 4);
 }
 
+struct windows {
+    struct acpi_window list[8];
+    size_t count;
+};
+
+static void note_window(void *context, const struct acpi_window *window) {
+    struct windows *windows = context;
+    assert_true(windows->count < 8);
+    windows->list[windows->count++] = *window;
+}
+
+static void windows_are_told(void **state) {
+    struct board *board = *state;
+    struct windows windows = {.count = 0};
+    board_put(BOARD_MADT + 54, 7, 1);            // the I/O APIC's ID
+    board_put(BOARD_MADT + 64, 0x0c05, 2);       // a local APIC elsewhere
+    board_put(BOARD_MADT + 68, 0x1234567000, 8); // than where the header says
+    board_put(BOARD_MCFG + 52, 0x20100003, 4);   // segment 3, buses 0x10 to 0x20
+    board_put(BOARD_HPET + 52, 2, 1);
+    board_seal(BOARD_MADT);
+    board_seal(BOARD_MCFG);
+    board_seal(BOARD_HPET);
+    board_run(board);
+    acpi_windows(&board->acpi, note_window, &windows);
+    const struct acpi_window expected[] = {
+        {ACPI_WINDOW_IO_APIC, 0xfec00000, 0xfec01000, 7, 0, 0},
+        {ACPI_WINDOW_LOCAL_APIC, 0x1234567000, 0x1234568000, 0, 0, 0},
+        {ACPI_WINDOW_ECAM, 0xb1000000, 0xb2100000, 3, 0x10, 0x20},
+        {ACPI_WINDOW_HPET, 0xfed00000, 0xfed00400, 2, 0, 0},
+    };
+    assert_int_equal(windows.count, 4);
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(windows.list[i].kind, expected[i].kind);
+        assert_int_equal(windows.list[i].begin, expected[i].begin);
+        assert_int_equal(windows.list[i].end, expected[i].end);
+        assert_int_equal(windows.list[i].number, expected[i].number);
+        assert_int_equal(windows.list[i].first_bus, expected[i].first_bus);
+        assert_int_equal(windows.list[i].last_bus, expected[i].last_bus);
+    }
+}
+
+static void windows_that_cannot_be_are_none(void **state) {
+    struct board *board = *state;
+    struct windows windows = {.count = 0};
+    board_put(BOARD_MADT + 36, 0, 4);
+    board_put(BOARD_MADT + 56, 0, 4);
+    board_put(BOARD_MCFG + 52, 0x01020000, 4); // buses 2 to 1
+    board_put(BOARD_HPET + 44, UINT64_MAX - 512, 8);
+    board_seal(BOARD_MADT);
+    board_seal(BOARD_MCFG);
+    board_seal(BOARD_HPET);
+    board_run(board);
+    acpi_windows(&board->acpi, note_window, &windows);
+    assert_int_equal(windows.count, 0);
+}
+
 static void keep_keeps_everything(void **state) {
     struct board *board = *state;
     board->input.keep = true;
@@ -414,6 +470,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(the_standard_machine_is_reclaimed),
         TEST(readers_follow_the_new_pointers),
+        TEST(windows_are_told),
+        TEST(windows_that_cannot_be_are_none),
         TEST(keep_keeps_everything),
         TEST(no_rsdp_keeps_everything),
         TEST(an_rsdp_elsewhere_keeps_everything),
