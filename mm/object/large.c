@@ -38,6 +38,11 @@ static uint64_t pages_of(size_t size) {
     return size / PAGE_SIZE + (size % PAGE_SIZE != 0);
 }
 
+// More than there can be: what is larger is not even asked for, nor multiplied with anything.
+static uint64_t most_pages(const struct object_heap *heap) {
+    return heap->directory.region_count * 512;
+}
+
 // What a large object is aligned to by itself.
 static uint64_t natural_align(uint64_t pages) {
     return (pages & (pages - 1)) == 0 ? pages * PAGE_SIZE : PAGE_SIZE;
@@ -101,7 +106,7 @@ void *large_alloc(struct object_heap *heap, size_t size, size_t align, unsigned 
                   const void *caller) {
     uint64_t pages = pages_of(size);
     pfn_t first;
-    if (pages > heap->directory.region_count * 512) {
+    if (pages > most_pages(heap)) {
         return NULL;
     }
     align = align == 0 ? natural_align(pages) : align;
@@ -144,7 +149,7 @@ static void set_size(struct object_heap *heap, struct slab *slab, size_t size) {
 bool large_resize(struct object_heap *heap, void *memory, size_t size, unsigned flags) {
     struct slab *slab = object_find(heap, memory);
     uint64_t pages = pages_of(size), old = slab->pages;
-    if (slab->kind != SLAB_LARGE || size <= OBJECT_SIZE_MAX ||
+    if (slab->kind != SLAB_LARGE || size <= OBJECT_SIZE_MAX || pages > most_pages(heap) ||
         object_offset(memory) % natural_align(pages) != 0 ||
         object_offset(memory) + pages * PAGE_SIZE > object_ceiling(flags).value ||
         (pages < old && heap->options.zero_on_free) ||
