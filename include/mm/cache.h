@@ -190,7 +190,7 @@ enum object_kind {
 struct object_info {
     enum object_kind kind;
     const char *cache; // its name; "large"
-    void *object;      // the first byte of the object that the address lies in
+    void *object;      // the first byte of the object that the address lies in; NULL: in none
     uint64_t size;     // of its slot, or of the pages
     void *slab;        // the first byte of the slab
     uint64_t slab_bytes;

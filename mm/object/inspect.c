@@ -87,7 +87,7 @@ struct object_info object_inspect(struct object_heap *heap, const void *address)
     slab_index(slab, address, &index);
     struct object_info info = {
         .cache = slab->cache->name,
-        .object = slab->base + index * slab->cache->size,
+        .object = index < slab->count ? slab->base + index * slab->cache->size : NULL,
         .size = slab->cache->size,
         .slab = slab_block(slab),
         .slab_bytes = PAGE_SIZE << slab->order,

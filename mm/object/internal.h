@@ -347,6 +347,10 @@ _Noreturn void object_wrong_size(struct object_heap *heap, const void *memory, s
                                  size_t expected, size_t there);
 _Noreturn void object_misuse(struct object_heap *heap, const struct object_cache *cache,
                              const void *address);
+// The same for another function than a free: its name, and what is wrong when the caller knows that
+// better, or NULL.
+_Noreturn void object_misuse_by(struct object_heap *heap, const struct object_cache *cache,
+                                const void *address, const char *call, const char *wrong);
 
 // A random number for everything that is not a secret for long (S. Vigna's splitmix64).
 static inline uint64_t object_random(uint64_t *state) {

@@ -100,7 +100,8 @@ size_t kmalloc_class_size(const struct kmalloc *kmalloc, size_t size) {
     return size_of_class(kmalloc_class_for(size));
 }
 
-size_t kmalloc_size(struct kmalloc *kmalloc, const void *memory) {
+// How many bytes it has, or the end, which names the function that was called.
+static size_t size_of(struct kmalloc *kmalloc, const void *memory, const char *call) {
     if (memory == NULL || memory == KMALLOC_NOTHING) {
         return 0;
     }
@@ -121,7 +122,7 @@ size_t kmalloc_size(struct kmalloc *kmalloc, const void *memory) {
     }
     if (slab->kind != SLAB_SMALL || !slab->cache->is_class || !slab_index(slab, memory, &index) ||
         index >= slab->count || handed_read(&slab->handed[index]) != HANDED_OUT) {
-        object_misuse(&kmalloc->heap, NULL, memory);
+        object_misuse_by(&kmalloc->heap, NULL, memory, call, NULL);
     }
     if (slab->traces != NULL) {
         return slab->traces[index].size;
@@ -130,11 +131,15 @@ size_t kmalloc_size(struct kmalloc *kmalloc, const void *memory) {
     return slab->cache->size;
 }
 
+size_t kmalloc_size(struct kmalloc *kmalloc, const void *memory) {
+    return size_of(kmalloc, memory, "kmalloc_size");
+}
+
 void *kmalloc_realloc(struct kmalloc *kmalloc, void *memory, size_t size, unsigned flags) {
     if (memory == NULL || memory == KMALLOC_NOTHING) {
         return kmalloc_alloc_slow(kmalloc, size, flags, OBJECT_CALLER);
     }
-    size_t old = kmalloc_size(kmalloc, memory);
+    size_t old = size_of(kmalloc, memory, "kmalloc_realloc");
     if (size == 0) {
         object_free_slow(&kmalloc->heap, NULL, memory, OBJECT_CALLER);
         return KMALLOC_NOTHING;
@@ -173,7 +178,7 @@ static size_t size_for(const struct kmalloc *kmalloc, size_t size, const struct 
 }
 
 void kmalloc_free_sized(struct kmalloc *kmalloc, void *memory, size_t size) {
-    size_t there = kmalloc_size(kmalloc, memory);
+    size_t there = size_of(kmalloc, memory, "kmalloc_free_sized");
     size_t expected = size_for(kmalloc, size, object_find(&kmalloc->heap, memory));
     if (memory != NULL && there != expected) {
         object_wrong_size(&kmalloc->heap, memory, size, expected, there);

@@ -4,9 +4,9 @@
 //
 // Invariant (tests/unit/test_mempool.c):
 //   M1  stock + objects out is at least `guaranteed`      a_pool_keeps_its_word
-#include <mm/mempool.h>
+#include "internal.h"
 
-#include <mm/assert.h>
+#include <mm/mempool.h>
 
 const char *mempool_verdict_name(enum mempool_verdict verdict) {
     static const char *const names[] = {
@@ -121,7 +121,7 @@ void mempool_free(struct mempool *pool, void *object) {
     pool->out -= refusal == NULL;
     lock_release(&pool->lock, irq);
     if (refusal != NULL) {
-        port_panic("mempool_free: 0x%lx, to %s: %s", (uint64_t)object, pool->cache->name, refusal);
+        object_misuse_by(pool->cache->heap, pool->cache, object, "mempool_free", refusal);
     }
     if (!kept) {
         object_free(pool->cache, object);

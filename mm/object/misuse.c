@@ -4,17 +4,31 @@
 
 #include <mm/report.h>
 
-static const char *call(const struct object_cache *cache) {
-    return cache != NULL ? "object_free" : "kmalloc_free";
+// What was done, and what is known to be wrong with it.
+struct misuse {
+    struct object_heap *heap;
+    const struct object_cache *cache; // that the address was given to; NULL: kmalloc
+    const void *address;
+    const char *call;  // the function that was called
+    const char *wrong; // NULL: it is found out here
+};
+
+static const char *into(const struct misuse *misuse) {
+    return misuse->cache != NULL ? misuse->cache->name : "kmalloc";
+}
+
+// The caller's word, or what was found. Neither: another CPU was quicker.
+static const char *word(const struct misuse *misuse, const char *found) {
+    return misuse->wrong != NULL ? misuse->wrong : found != NULL ? found : "double free";
 }
 
 // It lies in no slab: what the page allocator says of it.
-static _Noreturn void foreign(struct object_heap *heap, const struct object_cache *cache,
-                              const void *address) {
+static _Noreturn void foreign(const struct misuse *misuse) {
+    struct object_heap *heap = misuse->heap;
+    const void *address = misuse->address;
     uint64_t at = (uint64_t)address;
-    const char *into = cache != NULL ? cache->name : "kmalloc";
     if (object_offset(address) / (2 * MIB) >= heap->directory.region_count) {
-        port_panic("%s: 0x%lx, to %s: foreign: it is no memory", call(cache), at, into);
+        port_panic("%s: 0x%lx, to %s: foreign: it is no memory", misuse->call, at, into(misuse));
     }
     struct page_info page = page_inspect(heap->pages, object_frame(address));
     uint64_t block = (uint64_t)port_direct_map(paddr_of(page.block));
@@ -22,19 +36,16 @@ static _Noreturn void foreign(struct object_heap *heap, const struct object_cach
         port_panic(
             "%s: 0x%lx, to %s: interior: it is inside a large object; the block at 0x%lx, order "
             "%u, holds it",
-            call(cache), at, into, block, page.order);
+            misuse->call, at, into(misuse), block, page.order);
     }
     if (page.state == PAGE_STATE_FREE || page.state == PAGE_STATE_CACHED) {
-        port_panic("%s: 0x%lx, to %s: double free or foreign: its page is free", call(cache), at,
-                   into);
+        port_panic("%s: 0x%lx, to %s: double free or foreign: its page is free", misuse->call, at,
+                   into(misuse));
     }
-    port_panic("%s: 0x%lx, to %s: foreign: its page is %s%s%s", call(cache), at, into,
+    port_panic("%s: 0x%lx, to %s: foreign: its page is %s%s%s", misuse->call, at, into(misuse),
                page_state_name(page.state), page.state == PAGE_STATE_ALLOCATED ? ", owner " : "",
                page.state == PAGE_STATE_ALLOCATED ? page_owner_name(page.owner) : "");
 }
-
-// Where in its slab an address lies, as text for all that is said about it.
-#define PLACE "object %lu of %u of %s, %u bytes each, in the slab at 0x%lx of CPU %u"
 
 // What is wrong with a place in a slab.
 static const char *wrong_in(const struct slab *slab, const struct object_cache *cache,
@@ -91,53 +102,62 @@ static void name_sites(char *out, size_t bytes, uint32_t allocated_by, uint32_t 
     }
 }
 
-static _Noreturn void misuse_guarded(const struct object_cache *cache,
-                                     const struct object_guarded *guarded, const void *address) {
-    const char *wrong = guard_refusal(cache, guarded, address);
+static _Noreturn void misuse_guarded(const struct misuse *misuse,
+                                     const struct object_guarded *guarded) {
+    const char *found = guard_refusal(misuse->cache, guarded, misuse->address);
     char sites[160];
     name_sites(sites, sizeof(sites), guarded->allocated_by, guarded->freed_by);
-    port_panic("%s: 0x%lx, to %s: %s: a guarded object of %s at 0x%lx, %lu bytes%s", call(cache),
-               (uint64_t)address, cache != NULL ? cache->name : "kmalloc",
-               wrong != NULL ? wrong : "double free", guarded->cache->name,
+    port_panic("%s: 0x%lx, to %s: %s: a guarded object of %s at 0x%lx, %lu bytes%s", misuse->call,
+               (uint64_t)misuse->address, into(misuse), word(misuse, found), guarded->cache->name,
                (uint64_t)guarded->object, guarded->size, sites);
 }
 
-static _Noreturn void misuse_large(const struct slab *slab, const struct object_cache *cache,
-                                   const void *address) {
-    const char *wrong = wrong_large(slab, cache, address);
+static _Noreturn void misuse_large(const struct misuse *misuse, const struct slab *slab) {
+    const char *found = wrong_large(slab, misuse->cache, misuse->address);
     char sites[160] = "";
     if (slab->traces != NULL) {
         name_sites(sites, sizeof(sites), slab->traces->allocated_by, slab->traces->freed_by);
     }
-    port_panic("%s: 0x%lx: %s: it is%s a large object of %lu bytes at 0x%lx%s", call(cache),
-               (uint64_t)address, wrong != NULL ? wrong : "double free",
-               slab->base == address ? "" : " inside", slab->wanted, (uint64_t)slab->base, sites);
+    port_panic("%s: 0x%lx, to %s: %s: it is%s a large object of %lu bytes at 0x%lx%s", misuse->call,
+               (uint64_t)misuse->address, into(misuse), word(misuse, found),
+               slab->base == misuse->address ? "" : " inside", slab->wanted, (uint64_t)slab->base,
+               sites);
 }
 
-_Noreturn void object_misuse(struct object_heap *heap, const struct object_cache *cache,
-                             const void *address) {
-    const struct slab *slab = object_find(heap, address);
-    uint64_t at = (uint64_t)address;
-    struct object_guarded guarded;
-    if (guard_find(heap, address, &guarded)) {
-        misuse_guarded(cache, &guarded, address);
-    }
-    if (slab->kind == SLAB_NONE) {
-        foreign(heap, cache, address);
-    }
-    if (slab->kind == SLAB_LARGE) {
-        misuse_large(slab, cache, address);
-    }
+static _Noreturn void misuse_small(const struct misuse *misuse, const struct slab *slab) {
     uint64_t index;
-    const char *wrong = wrong_in(slab, cache, address, &index);
+    const char *found = wrong_in(slab, misuse->cache, misuse->address, &index);
     const struct object_cache *owner = slab->cache;
     struct object_trace trace = object_debug_trace(slab, index);
     char sites[160];
     name_sites(sites, sizeof(sites), trace.allocated_by, trace.freed_by);
-    port_panic("%s: 0x%lx, to %s: %s: " PLACE "%s", call(cache), at,
-               cache != NULL ? cache->name : "kmalloc", wrong != NULL ? wrong : "double free",
-               index, slab->count, owner->name, owner->size, (uint64_t)slab_block(slab),
-               slab->home->cpu, sites);
+    port_panic("%s: 0x%lx, to %s: %s: object %lu of %u of %s, %u bytes each, in the slab at 0x%lx "
+               "of CPU %u%s",
+               misuse->call, (uint64_t)misuse->address, into(misuse), word(misuse, found), index,
+               slab->count, owner->name, owner->size, (uint64_t)slab_block(slab), slab->home->cpu,
+               sites);
+}
+
+_Noreturn void object_misuse_by(struct object_heap *heap, const struct object_cache *cache,
+                                const void *address, const char *call, const char *wrong) {
+    const struct misuse misuse = {heap, cache, address, call, wrong};
+    const struct slab *slab = object_find(heap, address);
+    struct object_guarded guarded;
+    if (guard_find(heap, address, &guarded)) {
+        misuse_guarded(&misuse, &guarded);
+    }
+    if (slab->kind == SLAB_NONE) {
+        foreign(&misuse);
+    }
+    if (slab->kind == SLAB_LARGE) {
+        misuse_large(&misuse, slab);
+    }
+    misuse_small(&misuse, slab);
+}
+
+_Noreturn void object_misuse(struct object_heap *heap, const struct object_cache *cache,
+                             const void *address) {
+    object_misuse_by(heap, cache, address, cache != NULL ? "object_free" : "kmalloc_free", NULL);
 }
 
 _Noreturn void object_wrong_size(struct object_heap *heap, const void *memory, size_t freed_as,
