@@ -94,11 +94,14 @@ _Noreturn void panic_stop(void) {
 
 _Noreturn void port_panic(const char *format, ...) {
     bool again;
+    va_list arguments;
+    va_start(arguments, format);
+    catch_panicked(&strata.catcher, format, arguments);
+    va_end(arguments);
     struct text *out = panic_begin(&again);
     if (out != NULL) {
         text_style(out, TEXT_ERROR);
         text_puts(out, again ? "\npanic inside a panic: " : "\npanic: ");
-        va_list arguments;
         va_start(arguments, format);
         text_vprintf(out, format, arguments);
         va_end(arguments);

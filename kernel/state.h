@@ -3,6 +3,7 @@
 #pragma once
 
 #include <acpi/acpi.h>
+#include <catch.h>
 #include <clock.h>
 #include <console.h>
 #include <devices/serial.h>
@@ -68,6 +69,7 @@ struct kernel {
     struct runtime runtime;
     struct user user;
     struct tripwire low_wire, bootsvc_wire;
+    struct catcher catcher; // of the self-test
 };
 
 extern struct kernel strata;

@@ -102,6 +102,9 @@ void trap_handle(struct trap_frame *frame) {
         (frame->vector < TRAP_EXCEPTIONS && runtime_recover(&strata, frame))) {
         return;
     }
+    if (frame->vector == TRAP_PAGE_FAULT) {
+        catch_faulted(&strata.catcher, vaddr(cpu_read_cr2()));
+    }
     if (frame->vector < TRAP_EXCEPTIONS) {
         report_exception(frame);
     }

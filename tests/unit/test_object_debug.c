@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: MIT
+// The option debug, and frees that go wrong, one by one: what the defect matrix
+// (test_object_defects.c) does not play because nothing of the heap can be used afterwards, because
+// two CPUs have a part in it, or because it is no misuse.
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "world.h"
+#include <host/host.h>
+#include <mm/kmalloc.h>
+#include <mm/object_debug.h>
+#include <object/internal.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct world world;
+static struct kmalloc kmalloc;
+static uint8_t *object; // the one that is misused
+
+static void open_with(bool debug) {
+    const struct world_range range = {MIB, 256 * MIB, EFI_CONVENTIONAL};
+    const struct object_options options = {.debug = debug, .seed = 7};
+    world_create(&world, &range, 1);
+    assert_true(kmalloc_init(&kmalloc, &world.pages, &options));
+    host_code_name = "culprit";
+}
+
+static void close_world(void) {
+    assert_null(object_check(&kmalloc.heap));
+    world_destroy(&world);
+}
+
+// The panic came with locks held: nothing of this world is used again.
+static void leave_world(void) {
+    lock_innermost[0] = NULL;
+    world_destroy(&world);
+}
+
+// Whether the call panics, and says all of these.
+#define PANICS(call) (HOST_EXPECT_PANIC() ? ((call), host_panic_end(), false) : true)
+
+static bool says(const char *word, const void *address) {
+    char hexadecimal[32];
+    snprintf(hexadecimal, sizeof(hexadecimal), "0x%lx", (uint64_t)address);
+    struct object_info info = object_inspect(&kmalloc.heap, object);
+    bool all = strstr(host_panic_message, word) != NULL &&
+               strstr(host_panic_message, hexadecimal) != NULL &&
+               strstr(host_panic_message, info.cache) != NULL;
+    if (!all) {
+        print_error("%s: %s\n", word, host_panic_message);
+    }
+    return all;
+}
+
+static void foreign_addresses_are_caught(void **state) {
+    (void)state;
+    static uint8_t not_ours[64];
+    for (unsigned debug = 0; debug < 2; debug++) {
+        open_with(debug != 0);
+        pfn_t frame;
+        assert_int_equal(page_alloc(&world.pages, 0, PAGE_ANYWHERE, PAGE_OWNER_TEST, &frame),
+                         PAGE_OK);
+        uint8_t *page = port_direct_map(paddr_of(frame));
+        uint8_t *large = kmalloc_alloc(&kmalloc, MIB, 0);
+        const struct {
+            void *address;
+            const char *word;
+        } cases[] = {
+            {not_ours, "foreign"},       {&frame, "foreign"},     {page, "owner test"},
+            {page + 8, "foreign"},       {large + 8, "interior"}, {large + 8192, "interior"},
+            {host_ram + MIB, "foreign"}, {(void *)8, "foreign"},  {host_ram + 2 * GIB, "foreign"},
+        };
+        for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+            assert_true(PANICS(kmalloc_free(&kmalloc, cases[i].address)));
+            assert_non_null(strstr(host_panic_message, cases[i].word));
+        }
+        kmalloc_free(&kmalloc, large);
+        assert_true(PANICS(kmalloc_free(&kmalloc, large)));
+        page_free(&world.pages, frame, 0);
+        assert_true(PANICS(kmalloc_free(&kmalloc, page)));
+        assert_non_null(strstr(host_panic_message, "double free or foreign"));
+        static struct object_cache cache;
+        assert_true(object_cache_init(&cache, &kmalloc.heap, "cache", 64, 0, NULL));
+        large = kmalloc_alloc(&kmalloc, MIB, 0);
+        assert_true(PANICS(object_free(&cache, large)));
+        assert_non_null(strstr(host_panic_message, "wrong cache"));
+        assert_true(PANICS(object_free(&cache, not_ours)));
+        kmalloc_free(&kmalloc, large);
+        close_world();
+    }
+}
+
+// Two CPUs free one object in the same instant: played by a byte that is set back between.
+static void two_frees_at_once_are_caught_at_the_flush(void **state) {
+    (void)state;
+    open_with(false);
+    object = kmalloc_alloc(&kmalloc, 64, 0);
+    kmalloc_free(&kmalloc, object);
+    struct slab *slab = object_find(&kmalloc.heap, object);
+    uint64_t index;
+    assert_true(slab_index(slab, object, &index));
+    slab->handed[index] = HANDED_OUT;
+    kmalloc_free(&kmalloc, object);
+    assert_non_null(object_check(&kmalloc.heap));
+    assert_true(PANICS(object_heap_shrink(&kmalloc.heap)) && says("double free", object));
+    leave_world();
+}
+
+// The same, when the object has gone straight back to its slab.
+static void two_frees_at_once_are_caught_at_the_harvest(void **state) {
+    (void)state;
+    static void *memory[200];
+    open_with(false);
+    for (unsigned i = 0; i < 200; i++) {
+        memory[i] = kmalloc_alloc(&kmalloc, 64, 0);
+    }
+    for (unsigned i = 0; i < 100; i++) {
+        kmalloc_free(&kmalloc, memory[i]);
+    }
+    object = memory[99];
+    struct slab *slab = object_find(&kmalloc.heap, object);
+    uint64_t index;
+    assert_true(slab_index(slab, object, &index));
+    assert_int_equal(slab->handed[index], RETURNED);
+    assert_true(PANICS(kmalloc_free(&kmalloc, object)) && says("double free", object));
+    slab->handed[index] = HANDED_OUT;
+    kmalloc_free(&kmalloc, object);
+    assert_non_null(object_check(&kmalloc.heap));
+    assert_true(PANICS(object_heap_shrink(&kmalloc.heap)));
+    assert_non_null(strstr(host_panic_message, "double free: two CPUs have freed"));
+    leave_world();
+}
+
+// What was written to after it was freed is noticed when it leaves the quarantine.
+static void quarantine_is_looked_at(void **state) {
+    (void)state;
+    open_with(true);
+    void *others[OBJECT_QUARANTINE];
+    object = kmalloc_alloc(&kmalloc, 100, 0);
+    for (unsigned i = 0; i < OBJECT_QUARANTINE; i++) {
+        others[i] = kmalloc_alloc(&kmalloc, 100, 0);
+    }
+    kmalloc_free(&kmalloc, object);
+    object[50] = 1;
+    unsigned freed = 0;
+    while (freed < OBJECT_QUARANTINE && !PANICS(kmalloc_free(&kmalloc, others[freed]))) {
+        freed++;
+    }
+    assert_int_equal(freed, OBJECT_QUARANTINE - 1);
+    assert_true(says("use after free", object + 50));
+    assert_non_null(strstr(host_panic_message, "freed by culprit"));
+    world_destroy(&world);
+}
+
+static void construct(void *memory) {
+    *(uint8_t *)memory = 0xc0;
+}
+
+// Frees an object, writes to it, and drains the quarantine: the end of this world.
+static void write_in_quarantine(struct object_cache *cache, size_t size, size_t at) {
+    object = cache != NULL ? object_alloc(cache, 0) : kmalloc_alloc(&kmalloc, size, 0);
+    if (cache != NULL) {
+        object_free(cache, object);
+    } else {
+        kmalloc_free(&kmalloc, object);
+    }
+    object[at] ^= 4;
+    const void *named = cache != NULL ? object : object + at; // of a constructed one: somewhere
+    assert_true(PANICS(object_heap_shrink(&kmalloc.heap)) && says("use after free", named));
+    assert_int_equal(strstr(host_panic_message, "somewhere") != NULL, cache != NULL);
+    assert_non_null(strstr(host_panic_message, "freed by culprit"));
+    leave_world();
+}
+
+// Every class, large objects, and objects with a constructor; the first, a middle, the last byte.
+static void all_that_leaves_the_quarantine_is_looked_at(void **state) {
+    (void)state;
+    static struct object_cache made;
+    static const size_t large[] = {65537, 69632, 100000, MIB - 1, MIB, 3 * MIB + 5};
+    const unsigned count = KMALLOC_CLASSES + sizeof(large) / sizeof(large[0]);
+    for (unsigned i = 0; i < count; i++) {
+        for (unsigned third = 0; third < 3; third++) {
+            open_with(true);
+            bool class = i < KMALLOC_CLASSES;
+            size_t size = class ? kmalloc.classes[i].wanted : large[i - KMALLOC_CLASSES];
+            size_t at = third * (size - 1) / 2;
+            write_in_quarantine(NULL, size, at);
+            if (class) {
+                open_with(true);
+                assert_true(object_cache_init(&made, &kmalloc.heap, "made", size, 0, construct));
+                write_in_quarantine(&made, size, at);
+            }
+        }
+    }
+}
+
+// Written into an object that was never handed out: noticed when it is.
+static void free_objects_are_looked_at(void **state) {
+    (void)state;
+    open_with(true);
+    object = kmalloc_alloc(&kmalloc, 100, 0);
+    struct slab *slab = object_find(&kmalloc.heap, object);
+    uint8_t *never = slab->base + (object == slab->base ? slab->cache->size : 0);
+    never[3] ^= 1;
+    bool noticed = false;
+    for (unsigned i = 0; i < slab->count && !noticed; i++) {
+        noticed = PANICS((void)kmalloc_alloc(&kmalloc, 100, 0));
+    }
+    assert_true(noticed && says("use after free", never + 3));
+    assert_non_null(strstr(host_panic_message, "allocated by nobody+0x0, freed by nobody+0x0"));
+    world_destroy(&world);
+}
+
+static __attribute__((noinline)) void *one_site(void) {
+    return kmalloc_alloc(&kmalloc, 100, 0);
+}
+
+static __attribute__((noinline)) void *another_site(void) {
+    return kmalloc_alloc(&kmalloc, 500, 0);
+}
+
+static void leaks_are_listed_by_call_site(void **state) {
+    (void)state;
+    open_with(true);
+    struct object_site sites[8];
+    void *memory[30];
+    for (unsigned i = 0; i < 30; i++) {
+        memory[i] = i < 20 ? one_site() : another_site();
+    }
+    assert_int_equal(object_sites(&kmalloc.heap, sites, 8), 2);
+    assert_int_equal(sites[0].objects, 10);
+    assert_int_equal(sites[0].bytes, 5000);
+    assert_int_equal(sites[1].objects, 20);
+    assert_int_not_equal(sites[0].caller, sites[1].caller);
+    assert_int_equal(object_sites(&kmalloc.heap, sites, 1), 1);
+    void *large = kmalloc_alloc(&kmalloc, 100001, 0);
+    assert_int_equal(object_sites(&kmalloc.heap, sites, 8), 3);
+    assert_string_equal(sites[0].cache, "large");
+    assert_int_equal(sites[0].bytes, 100001);
+    kmalloc_free(&kmalloc, large);
+    assert_int_equal(object_sites(&kmalloc.heap, sites, 8), 2);
+    for (unsigned i = 0; i < 30; i++) {
+        kmalloc_free_sized(&kmalloc, memory[i], i < 20 ? 100 : 500);
+    }
+    assert_int_equal(object_sites(&kmalloc.heap, sites, 8), 0);
+    object_heap_shrink(&kmalloc.heap);
+    close_world();
+}
+
+// Everything works as without the option: sizes, zeros, constructors, realloc, giving back.
+static void the_option_changes_nothing_else(void **state) {
+    (void)state;
+    open_with(true);
+    for (size_t wanted = 1; wanted < 70000; wanted += wanted / 3 + 1) {
+        uint8_t *memory = kmalloc_alloc(&kmalloc, wanted, OBJECT_ZERO);
+        assert_int_equal(memory[0] + memory[wanted - 1], 0);
+        memset(memory, 1, wanted);
+        assert_true(wanted > KMALLOC_CLASS_MAX || kmalloc_size(&kmalloc, memory) == wanted);
+        memory = kmalloc_realloc(&kmalloc, memory, wanted + 3, 0);
+        assert_int_equal(memory[wanted - 1], 1);
+        kmalloc_free_sized(&kmalloc, memory, wanted + 3);
+    }
+    for (size_t align = 1; align <= 16 * MIB; align *= 2) {
+        for (size_t wanted = 1; wanted < 300000; wanted += wanted / 2 + 1) {
+            uint8_t *memory = kmalloc_alloc_aligned(&kmalloc, wanted, align, 0);
+            assert_int_equal((uint64_t)memory % align, 0);
+            kmalloc_free(&kmalloc, memory);
+        }
+    }
+    struct object_defect defect;
+    assert_false(object_debug_find(&kmalloc.heap, &defect));
+    object_heap_shrink(&kmalloc.heap);
+    for (unsigned i = 0; i < KMALLOC_CLASSES; i++) {
+        assert_int_equal(kmalloc.classes[i].slab_count, 0);
+        assert_true(object_cache_destroy(&kmalloc.classes[i], NULL));
+    }
+    assert_true(object_heap_destroy(&kmalloc.heap));
+    world_destroy(&world);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(foreign_addresses_are_caught),
+        cmocka_unit_test(two_frees_at_once_are_caught_at_the_flush),
+        cmocka_unit_test(two_frees_at_once_are_caught_at_the_harvest),
+        cmocka_unit_test(quarantine_is_looked_at),
+        cmocka_unit_test(all_that_leaves_the_quarantine_is_looked_at),
+        cmocka_unit_test(free_objects_are_looked_at),
+        cmocka_unit_test(leaks_are_listed_by_call_site),
+        cmocka_unit_test(the_option_changes_nothing_else),
+    };
+    return cmocka_run_group_tests_name("object_debug", tests, NULL, NULL);
+}
