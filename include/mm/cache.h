@@ -175,6 +175,11 @@ struct object_statistics {
 // Counted from the slabs' bits.  O(slabs).
 void object_cache_statistics(struct object_cache *cache, struct object_statistics *statistics);
 
+// What a CPU keeps of a cache in its magazine: how many objects, and how many at most. Both are 0
+// while it has never allocated from it. Takes no lock: see page_cpu_report.  O(1).
+void object_cache_kept(const struct object_cache *cache, unsigned cpu, uint64_t *objects,
+                       uint64_t *room);
+
 // What a heap needs beside its slabs: the directory and the descriptors, in bytes.
 uint64_t object_heap_overhead(const struct object_heap *heap);
 

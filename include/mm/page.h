@@ -263,6 +263,17 @@ void page_drain(struct page_allocator *allocator);
 // How much is free now, in the sections and in all CPUs' stacks.  O(sections + CPUs).
 uint64_t page_free_count(struct page_allocator *allocator);
 
+// What a CPU keeps in its stacks.
+struct page_cpu_report {
+    uint64_t blocks[PAGE_STACK_ORDERS]; // by order,
+    uint64_t room[PAGE_STACK_ORDERS];   // and how many it keeps at most
+};
+
+// Fills in `*report` for a CPU below PORT_CPU_MAX. Cannot fail. Takes no lock: a CPU that works
+// meanwhile is shown at some moment of it.  O(orders).
+void page_cpu_report(const struct page_allocator *allocator, unsigned cpu,
+                     struct page_cpu_report *report);
+
 enum section_kind { SECTION_ABSENT, SECTION_WHOLE, SECTION_TAKEN, SECTION_SPLIT };
 const char *section_kind_name(enum section_kind kind);
 

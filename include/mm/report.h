@@ -50,6 +50,10 @@ void report_ledger(struct text *out, const struct ledger *ledger);
 void report_slabs(struct text *out, struct object_heap *heap);
 // The pools over the heap's caches, a line each, with what can be said of their worst case.
 void report_pools(struct text *out, struct object_heap *heap);
+// What a CPU below PORT_CPU_MAX keeps for itself: blocks of pages by order, and objects of each
+// cache that it has used. False, with nothing written, when it keeps nothing.  O(caches).
+bool report_cpu(struct text *out, const struct page_allocator *allocator,
+                const struct object_heap *heap, unsigned cpu);
 // What object_debug_find and object_sites have found.
 void report_defect(struct text *out, const struct object_defect *defect);
 void report_object_sites(struct text *out, const struct object_site *sites, size_t count);

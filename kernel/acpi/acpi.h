@@ -202,6 +202,19 @@ struct acpi_window {
 void acpi_windows(const struct acpi *acpi,
                   void (*visit)(void *context, const struct acpi_window *window), void *context);
 
+// A CPU that the MADT names.
+struct acpi_cpu {
+    uint32_t apic_id;
+    bool enabled;        // it is there
+    bool can_be_enabled; // it is not, but may be plugged in
+    bool has_node;       // the SRAT gives it to one:
+    uint32_t node;
+};
+
+// The next one, from `*at` (0 at first) on, which moves on. False when there are no more.
+// O(bytes of the SRAT).
+bool acpi_next_cpu(const struct acpi *acpi, uint64_t *at, struct acpi_cpu *out);
+
 // Power and reset, as values to write; kernel/acpi/power.h executes them.
 enum acpi_space { ACPI_SPACE_NONE, ACPI_SPACE_MEMORY, ACPI_SPACE_IO, ACPI_SPACE_PCI };
 

@@ -6,9 +6,7 @@
 
 enum {
     MADT_ENTRIES = 44,
-    MADT_CPU = 0,
     MADT_IO_APIC = 1,
-    MADT_CPU_X2 = 9,
     SRAT_ENTRIES = 48,
     SRAT_MEMORY = 1,
     SRAT_MEMORY_BYTES = 40,
@@ -19,29 +17,25 @@ enum {
     DBG2_FIRST = 36,
     DBG2_COUNT = 40,
 };
-#define MADT_ENABLED        1u
-#define MADT_ONLINE_CAPABLE 2u
-#define SRAT_ENABLED        1u
-#define SRAT_HOT_PLUGGABLE  2u
-#define SRAT_NON_VOLATILE   4u
+#define SRAT_ENABLED       1u
+#define SRAT_HOT_PLUGGABLE 2u
+#define SRAT_NON_VOLATILE  4u
 
 static const char *space_name(enum acpi_space space) {
     static const char *const names[] = {"none", "memory", "port", "PCI"};
     return names[space];
 }
 
-static void report_cpus(struct text *out, struct view madt) {
+static void report_cpus(struct text *out, const struct acpi *acpi) {
     unsigned enabled = 0, possible = 0, io_apics = 0;
-    uint64_t at = MADT_ENTRIES;
-    struct view entry;
-    while (view_next(madt, &at, &entry)) {
-        uint8_t type = view_u8(entry, 0);
-        uint32_t flags = view_u32(entry, type == MADT_CPU ? 4 : 8);
-        if (type == MADT_CPU || type == MADT_CPU_X2) {
-            enabled += (flags & MADT_ENABLED) != 0;
-            possible += (flags & (MADT_ENABLED | MADT_ONLINE_CAPABLE)) == MADT_ONLINE_CAPABLE;
-        }
-        io_apics += type == MADT_IO_APIC;
+    struct view madt = acpi_first(acpi, "APIC"), entry;
+    struct acpi_cpu cpu;
+    for (uint64_t at = 0; acpi_next_cpu(acpi, &at, &cpu);) {
+        enabled += cpu.enabled;
+        possible += cpu.can_be_enabled;
+    }
+    for (uint64_t at = MADT_ENTRIES; view_next(madt, &at, &entry);) {
+        io_apics += view_u8(entry, 0) == MADT_IO_APIC;
     }
     if (madt.length != 0) {
         text_printf(out, "  MADT: %u CPUs, %u more can be plugged in, %u I/O APICs\n", enabled,
@@ -123,7 +117,7 @@ static void report_smbios(struct text *out, const struct smbios_memory *memory) 
 }
 
 void acpi_report_machine(struct text *out, const struct acpi *acpi) {
-    report_cpus(out, acpi_first(acpi, "APIC"));
+    report_cpus(out, acpi);
     report_nodes(out, acpi_first(acpi, "SRAT"));
     report_windows(out, acpi_first(acpi, "MCFG"));
     report_smbios(out, &acpi->smbios);

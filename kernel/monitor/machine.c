@@ -2,19 +2,16 @@
 // Commands about the machine rather than its memory.
 #include <mm/port.h>
 #include <monitor/bench.h>
+#include <monitor/cpus.h>
 #include <monitor/fault.h>
 #include <monitor/monitor.h>
 #include <power.h>
 #include <state.h>
 #include <string.h>
 
-static void cpu(struct text *out, size_t count, char **arguments) {
+static void cpus(struct text *out, size_t count, char **arguments) {
     (void)count, (void)arguments;
-    cpu_features_report(out, &strata.cpu);
-    text_printf(out, "  cr0 %lx  cr3 %lx  cr4 %lx, %u paging levels\n", cpu_read_cr0(),
-                cpu_read_cr3(), cpu_read_cr4(), strata.info->paging_levels);
-    text_printf(out, "  %lu stray interrupts; serial: input was lost %lu times\n",
-                strata.stray_interrupts, strata.serial.overruns);
+    cpus_print(out, &strata);
 }
 
 static void phases(struct text *out, size_t count, char **arguments) {
@@ -117,7 +114,8 @@ static void reboot(struct text *out, size_t count, char **arguments) {
 }
 
 const struct monitor_command monitor_machine_commands[] = {
-    {"cpu", "", "what the CPU is and can do", 0, 0, cpu},
+    {"cpus", "", "which CPUs there are, what this one can do, what it keeps for itself", 0, 0,
+     cpus},
     {"phases", "", "how long each phase of the boot took", 0, 0, phases},
     {"options", "", "the boot options, as understood", 0, 0, options},
     {"loglevel", "[LEVEL]", "which log lines are shown", 0, 1, loglevel},

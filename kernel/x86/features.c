@@ -76,8 +76,16 @@ static void read_names(struct cpu_features *cpu) {
     }
 }
 
+// Eight bits of the ID, or all of it where the CPU numbers its APICs with more (leaf 0x0b, whose
+// EBX is 0 when there is no such leaf).
+static uint32_t read_apic_id(void) {
+    struct cpu_cpuid topology = leaf_or_zero(0x0b);
+    return topology.ebx != 0 ? topology.edx : cpu_cpuid(1, 0).ebx >> 24;
+}
+
 void cpu_features_read(struct cpu_features *cpu) {
     *cpu = (struct cpu_features){.physical_bits = 36, .virtual_bits = 48};
+    cpu->apic_id = read_apic_id();
     read_names(cpu);
     read_model(cpu);
     uint32_t sizes = leaf_or_zero(0x80000008).eax;
@@ -92,14 +100,31 @@ void cpu_features_read(struct cpu_features *cpu) {
     }
 }
 
+#define LIST_COLUMNS 80
+
+// The names of a set behind a heading; what does not fit the line goes on below.
 static void report_list(struct text *out, const char *heading, uint32_t set) {
+    size_t indent = strlen(heading), column = indent;
     text_puts(out, heading);
     for (unsigned i = 0; i < CPU_FEATURE_COUNT_; i++) {
-        if ((set >> i & 1) != 0) {
-            text_printf(out, " %s", features[i].name);
+        size_t length = strlen(features[i].name) + 1;
+        if ((set >> i & 1) == 0) {
+            continue;
         }
+        if (column + length > LIST_COLUMNS) {
+            text_printf(out, "\n%*s", (int)indent, "");
+            column = indent;
+        }
+        text_printf(out, " %s", features[i].name);
+        column += length;
     }
     text_puts(out, set == 0 ? " nothing\n" : "\n");
+}
+
+void cpu_features_lists(struct text *out, const struct cpu_features *cpu) {
+    uint32_t all = (UINT32_C(1) << CPU_FEATURE_COUNT_) - 1;
+    report_list(out, "  has:", cpu->has);
+    report_list(out, "  lacks:", all & ~cpu->has);
 }
 
 const char *cpu_name(const struct cpu_features *cpu) {
@@ -114,7 +139,6 @@ void cpu_features_report(struct text *out, const struct cpu_features *cpu) {
     if (cpu->hypervisor[0] != '\0') {
         text_printf(out, ", under %s", cpu->hypervisor);
     }
-    uint32_t all = (UINT32_C(1) << CPU_FEATURE_COUNT_) - 1;
-    report_list(out, "\n  has:", cpu->has);
-    report_list(out, "  lacks:", all & ~cpu->has);
+    text_puts(out, "\n");
+    cpu_features_lists(out, cpu);
 }

@@ -32,7 +32,8 @@ struct cpu_features {
     char hypervisor[13]; // "TCGTCGTCGTCG"; "" on bare hardware
     unsigned family, model, stepping;
     unsigned physical_bits, virtual_bits;
-    uint32_t has; // a bit for each cpu_feature
+    uint32_t apic_id; // of this CPU
+    uint32_t has;     // a bit for each cpu_feature
 };
 
 void cpu_features_read(struct cpu_features *cpu);
@@ -43,6 +44,9 @@ static inline bool cpu_has(const struct cpu_features *cpu, enum cpu_feature feat
 
 // What the CPU calls itself, else its vendor.
 const char *cpu_name(const struct cpu_features *cpu);
+
+// The features that it has and that it lacks: a line each, or several that fit a narrow screen.
+void cpu_features_lists(struct text *out, const struct cpu_features *cpu);
 
 // Two or three lines: who it is, what it has, what it lacks.
 void cpu_features_report(struct text *out, const struct cpu_features *cpu);

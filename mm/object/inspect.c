@@ -33,6 +33,13 @@ void object_cache_statistics(struct object_cache *cache, struct object_statistic
     guard_each(cache->heap, count_guarded, &count);
 }
 
+void object_cache_kept(const struct object_cache *cache, unsigned cpu, uint64_t *objects,
+                       uint64_t *room) {
+    const struct object_cpu *part = __atomic_load_n(&cache->cpus[cpu], __ATOMIC_ACQUIRE);
+    *objects = __atomic_load_n(&part->magazine.count, __ATOMIC_RELAXED);
+    *room = part->capacity;
+}
+
 static struct object_info large_info(const struct slab *slab) {
     return (struct object_info){
         .kind = OBJECT_LARGE,

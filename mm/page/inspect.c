@@ -121,6 +121,16 @@ uint64_t page_free_count(struct page_allocator *allocator) {
     return pages;
 }
 
+void page_cpu_report(const struct page_allocator *allocator, unsigned cpu,
+                     struct page_cpu_report *report) {
+    const struct page_stack *stacks = allocator->cpus[cpu].stacks;
+    for (unsigned order = 0; order < PAGE_STACK_ORDERS; order++) {
+        uint64_t top = __atomic_load_n(&stacks[order].top, __ATOMIC_RELAXED);
+        report->blocks[order] = top - stacks[order].begin;
+        report->room[order] = stacks[order].end - stacks[order].begin;
+    }
+}
+
 // The 2 MiB blocks of a section as blocks as large as they can be, orders 9 … 18.
 static void count_runs(struct section *section, uint64_t counts[PAGE_ORDER_COUNT]) {
     const uint64_t *words = bitmap_words(section->bitmap, BITMAP_ORDERS - 1);

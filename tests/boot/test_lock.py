@@ -16,7 +16,7 @@ LOCKED = ["alloc 0", "free 0x1000 0", "reserve 32M 33M", "release 32M 33M", "bad
           "plant user-bit", "runtime break", "guard 64"]
 # What only looks, whatever follows; and what ends or sets up the session.
 OPEN = {"map", "diff", "regions", "findings", "buddy", "iomem", "ledger", "view", "qr", "acpi", "whatis", "check",
-        "dump", "slabs", "pools", "kleaks", "defects", "layout", "pt", "audit", "wx", "vm", "time", "efivars", "cpu",
+        "dump", "slabs", "pools", "kleaks", "defects", "layout", "pt", "audit", "wx", "vm", "time", "efivars", "cpus",
         "phases", "options", "loglevel", "reboot", "poweroff", "help", "unlock", "lock"}
 
 
