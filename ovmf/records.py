@@ -75,7 +75,7 @@ class Dump:
     def defects(self):
         """Every sentence that does not hold."""
         return [*self._region_defects(), *self._ledger_defects(), *self._buddy_defects(), *self._frames_defects(),
-                *self._acpi_defects(), *self._audit_defects()]
+                *self._acpi_defects(), *self._audit_defects(), *self._object_defects()]
 
     def _region_defects(self):
         reached, total = 0, 0
@@ -148,6 +148,49 @@ class Dump:
         for audit in self.of("audit"):
             if audit["broken"] != 0:
                 yield f"the page tables break a rule: {audit}"
+
+    def _object_defects(self):
+        reached = 0
+        for block in sorted(self.of("slab-block") + self.of("large-object"), key=lambda one: number(one["start"])):
+            yield from self._block_defects(block)
+            if number(block["start"]) < reached:
+                yield f"{block} overlaps the one before it"
+            reached = number(block["start"]) + number(block["bytes"])
+        if self.of("objects-not-listed"):
+            return
+        sums = {}
+        for slab in self.of("slab-block"):
+            name = slab["cache"].removeprefix("kmalloc-")
+            one = (1, slab["objects"], number(slab["in_use"]).bit_count(), number(slab["bytes"]))
+            sums[name] = tuple(map(sum, zip(sums.get(name, (0, 0, 0, 0)), one)))
+        for cache in self.of("slab"):
+            says = (cache["slabs"], cache["objects"], cache["in_use"], number(cache["bytes"]))
+            if says != sums.pop(cache["class"], (0, 0, 0, 0)):
+                yield f"the slabs of {cache} do not add up to it"
+        for name in sums:
+            yield f"slabs of {name!r}, which no record names"
+        large = [number(one["bytes"]) for one in self.of("large-object")]
+        for heap in self.of("slab-heap"):
+            if (heap["large"], number(heap["large_bytes"])) != (len(large), sum(large)):
+                yield f"{len(large)} large objects have {sum(large)} bytes, the heap says {heap}"
+
+    def _block_defects(self, block):
+        begin, size = number(block["start"]), number(block["bytes"])
+        owner = {"slab-block": "slab", "large-object": "large"}[block["record"]]
+        if begin % PAGE or size % PAGE or size == 0:
+            yield f"{block} is empty or not page-aligned"
+        listed = all(run["state"] != "not-listed" for run in self.frames)
+        if listed and sum(max(0, min(begin + size, number(run["end"])) - max(begin, number(run["start"])))
+                          for run in self.frames if run.get("owner") == owner) != size:
+            yield f"{block} lies in frames that are not of the owner {owner!r}"
+        if owner == "slab":
+            digits = (block["objects"] + 3) // 4
+            if block["first"] + block["stride"] * block["objects"] > size:
+                yield f"the objects of {block} do not fit into it"
+            if len(block["in_use"]) != 2 + digits or number(block["in_use"]) >> block["objects"]:
+                yield f"which objects of {block} are in use are not as many as it has"
+        elif number(block["wanted"]) > size:
+            yield f"{block} is too small for what was asked for"
 
     def _bad_pages(self, descriptor):
         begin = number(descriptor["start"])

@@ -188,7 +188,7 @@ enum object_kind {
     OBJECT_FREE,     // a free object
     OBJECT_IN_USE,   // an object that is handed out
     OBJECT_LARGE,    // one in pages of its own
-    OBJECT_NO_OBJECT // the rest of a slab, behind its last object
+    OBJECT_NO_OBJECT // the rest of a slab, behind its last object or before its first
 };
 
 // What the heap knows of an address.
@@ -199,13 +199,31 @@ struct object_info {
     uint64_t size;     // of its slot, or of the pages
     void *slab;        // the first byte of the slab
     uint64_t slab_bytes;
-    unsigned index; // of the object in the slab
-    unsigned cpu;   // whose slab it is; PORT_CPU_MAX: a large object's, or a guarded one's
-    bool guarded;   // it has pages of its own instead of a slab; the size is what was asked for
+    unsigned index;  // of the object in the slab; of no object: 0 before the first, or how many
+    unsigned cpu;    // whose slab it is; PORT_CPU_MAX: a large object's, or a guarded one's
+    bool guarded;    // it has pages of its own instead of a slab; the size is what was asked for
+    bool freed;      // a large object that waits for its pages to go back (the option debug)
+    uint64_t wanted; // of a large object: the bytes that were asked for
+    uint32_t allocated_by, freed_by; // likewise, with the option: offsets in the program's text
 };
 
-// Looks an address up.  O(1), for the inside of large objects O(orders).
+// Looks an address up.  O(1), for the inside of large objects O(large objects).
 struct object_info object_inspect(struct object_heap *heap, const void *address);
+
+#define OBJECT_BLOCK_WORDS 8
+
+// A slab, or a large object.
+struct object_block {
+    struct object_info info;             // its first object; OBJECT_LARGE: the large object
+    unsigned objects;                    // of a slab
+    uint64_t in_use[OBJECT_BLOCK_WORDS]; // bits: objects that are handed out
+};
+
+// The slab or large object that begins at or above the physical address `*at` and nearest to it,
+// which is moved to its end; false when there is none. Others may use the heap meanwhile: each
+// block is as it was at one moment, and what is there throughout is seen once.
+// O(objects of the block), and O(memory / 2 MiB + frames of 2 MiB with slabs) for all blocks.
+bool object_block_next(struct object_heap *heap, paddr_t *at, struct object_block *block);
 
 // Why giving an address back to a cache (NULL: to kmalloc) would be refused: "double free",
 // "interior", "wrong cache", "no object" (behind the last of a slab) or "foreign"; NULL when it

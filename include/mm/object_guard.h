@@ -72,6 +72,11 @@ struct object_guarded {
     uint32_t allocated_by, freed_by; // offsets in the program's text (port_text); 0: never
 };
 
+// All guarded objects, in use and freed, one after the other: the one that comes after `*guarded`
+// in the table, by bucket and address. NULL as its `begin`: the first. False at the end. What is
+// there throughout is seen once.  O(objects of a bucket).
+bool object_guard_next(struct object_heap *heap, struct object_guarded *guarded);
+
 // The guarded object in whose pages, or in the page before or behind them, the address lies: the
 // nearer one of two. False when there is none, or the lock cannot be had in a moment: for reports
 // about faults.  O(1).

@@ -70,6 +70,8 @@ void report_tiles(struct text *out, const struct memmap *map, struct page_alloca
 // contiguous frames was refused.
 void report_frame(struct text *out, const struct page_info *info);
 void report_object(struct text *out, const struct object_info *info);
+// The same of the object at an address, and where in it that is: "…; the address is its byte 0x5".
+void report_object_at(struct text *out, const struct object_info *info, const void *address);
 // A guarded object, and where beside it the address lies: "0x… of kmalloc-64, 64 bytes, in use,
 // allocated by function+0x1c; the address is 0x0 bytes behind it".
 void report_guarded(struct text *out, const struct object_guarded *guarded, const void *address);
@@ -96,7 +98,7 @@ void report_window(struct text *out, const char *name, struct vm_window *window)
 //    "free":[…19 counts of free blocks, order 0 to 18…]}
 //   {"record":"slab","class":"64","object_size":64,"slabs":1,"objects":64,"in_use":3,
 //    "slabs_most":1,"bytes":"0x…"}, and for what is beside the slabs
-//   {"record":"slab-heap","large":0,"large_bytes":"0x…","overhead":"0x…"}
+//   {"record":"slab-heap","large":0,"large_bytes":"0x…","overhead":"0x…","direct_map":"0x…"}
 //   {"record":"ledger","account":"free","bytes":"0x…"}
 //      and the accounts "total", "unaccounted", "left-by-firmware", "not-ram", "described",
 //      "strata-itself"
@@ -112,6 +114,23 @@ void record_slabs(struct text *out, struct object_heap *heap);
 //   {"record":"pool","name":"interrupts","object_size":256,"guaranteed":16,"worst_case":16,
 //    "available":16,"out":0,"out_most":0,"from_stock":0,"refused":0,"verdict":"guaranteed"}
 void record_pools(struct text *out, struct object_heap *heap);
+
+// Where the objects are: each slab and each large object, by address, then each guarded object. An
+// object that lies in a CPU's magazine, or in quarantine, is free; bit i of `in_use` says that
+// object i is in use, a digit has four of them, and there are as many digits as that takes.
+// Behind 4096 slabs and large objects, and behind as many guarded ones, the rest is counted only.
+//   {"record":"slab-block","cache":"kmalloc-64","start":"0x…","bytes":"0x1000","first":0,
+//    "stride":64,"objects":64,"in_use":"0x0000000000000007","cpu":0}
+//   {"record":"large-object","start":"0x…","bytes":"0x19000","wanted":"0x186a0","in_use":true,
+//    "allocated_by":"function+0x1c","freed_by":null}
+//   {"record":"guarded-object","cache":"kmalloc-112","start":"0x…","bytes":"0x1000",
+//    "object":"0x…","object_size":100,"in_use":true,"allocated_by":"function+0x1c",
+//    "freed_by":null}   (virtual addresses)
+//   {"record":"objects-not-listed","slabs":3,"large":0,"guarded":0,"start":"0x…"}
+//      where something was left out: no slab and no large object from `start` on is listed
+// O(memory / 2 MiB + frames of 2 MiB with slabs + objects), and for guarded objects O(those of a
+// bucket) each; takes no memory.
+void record_objects(struct text *out, struct object_heap *heap);
 
 // What the frames are: runs of neighbours in the same state; `order` and `owner` of those that are
 // allocated. Free frames' blocks follow from which frames are free. Behind 4096 runs the rest is

@@ -81,6 +81,7 @@ void dump_json(struct text *out, struct kernel *kernel) {
     record_buddy(out, &kernel->pages);
     record_frames(out, &kernel->pages);
     record_slabs(out, &kernel->kmalloc.heap);
+    record_objects(out, &kernel->kmalloc.heap);
     record_pools(out, &kernel->kmalloc.heap);
     record_ledger(out, &ledger);
     controls_records(out, &kernel->controls);

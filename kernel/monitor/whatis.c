@@ -59,11 +59,11 @@ static void explain_section(struct text *out, struct kernel *kernel, pfn_t frame
 }
 
 static void explain_object(struct text *out, struct kernel *kernel, paddr_t address) {
-    struct object_info info =
-        object_inspect(&kernel->kmalloc.heap, port_direct_map_base + address.value);
+    const void *where = port_direct_map_base + address.value;
+    struct object_info info = object_inspect(&kernel->kmalloc.heap, where);
     if (info.kind != OBJECT_FOREIGN) {
         text_puts(out, "  object: ");
-        report_object(out, &info);
+        report_object_at(out, &info, where);
         text_puts(out, "\n");
     }
 }

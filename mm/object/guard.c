@@ -217,6 +217,37 @@ const char *guard_refusal(const struct object_cache *cache, const struct object_
     return guarded->in_use ? NULL : "double free";
 }
 
+// The one of a bucket that has the lowest address above `after`. Locked.
+static const struct guarded *lowest_above(const struct guarded *bucket, const uint8_t *after) {
+    const struct guarded *lowest = NULL;
+    for (const struct guarded *at = bucket; at != NULL; at = at->next) {
+        if (at->begin > after && (lowest == NULL || at->begin < lowest->begin)) {
+            lowest = at;
+        }
+    }
+    return lowest;
+}
+
+bool object_guard_next(struct object_heap *heap, struct object_guarded *guarded) {
+    struct object_guard *guard = __atomic_load_n(&heap->guard, __ATOMIC_ACQUIRE);
+    if (guard == NULL) {
+        return false;
+    }
+    const uint8_t *after = guarded->begin;
+    uint64_t bucket = (uint64_t)(bucket_of(guard, (uint64_t)after) - guard->buckets);
+    const struct guarded *next = NULL;
+    unsigned long irq = lock_acquire(&guard->lock);
+    for (; next == NULL && bucket < OBJECT_GUARD_BUCKETS; bucket++) {
+        next = lowest_above(guard->buckets[bucket], after);
+        after = NULL;
+    }
+    if (next != NULL) {
+        *guarded = describe(next);
+    }
+    lock_release(&guard->lock, irq);
+    return next != NULL;
+}
+
 static struct object_defect defect_of(const struct object_guarded *guarded, const char *what,
                                       const uint8_t *at) {
     return (struct object_defect){

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Looking at object caches: one address, one cache, all call sites.
+// Looking at object caches: one address, one cache, every slab and large object by address.
+//
+// A descriptor that the directory knows while the heap's lock is held stays as long as it is: who
+// releases one takes it out of the directory first, and gives it back under that lock.
 #include "guard.h"
 
 struct guarded_count {
@@ -40,8 +43,11 @@ void object_cache_kept(const struct object_cache *cache, unsigned cpu, uint64_t 
     *room = part->capacity;
 }
 
+_Static_assert(OBJECT_BLOCK_WORDS == SLAB_WORDS, "a bit for each object of a slab");
+
+// The heap's lock is held.
 static struct object_info large_info(const struct slab *slab) {
-    return (struct object_info){
+    struct object_info info = {
         .kind = OBJECT_LARGE,
         .cache = "large",
         .object = slab->base,
@@ -49,13 +55,22 @@ static struct object_info large_info(const struct slab *slab) {
         .slab = slab->base,
         .slab_bytes = slab->pages * PAGE_SIZE,
         .cpu = PORT_CPU_MAX,
+        .wanted = slab->wanted,
     };
+    if (slab->traces != NULL) {
+        const struct large_trace *large = large_trace_of(slab);
+        info.freed = large->freed;
+        info.allocated_by = large->trace.allocated_by;
+        info.freed_by = large->trace.freed_by;
+    }
+    return info;
 }
 
 // The directory knows only the first frame of a large object.
 static struct object_info inside_large(struct object_heap *heap, const void *address) {
     unsigned long irq = lock_acquire(&heap->lock);
-    const struct slab *slab = heap->large;
+    const struct slab *slab = object_find(heap, address);
+    slab = slab->kind == SLAB_LARGE ? slab : heap->large;
     while (slab != NULL && (uint64_t)address - (uint64_t)slab->base >= slab->pages * PAGE_SIZE) {
         slab = slab->list_next;
     }
@@ -80,18 +95,11 @@ static struct object_info guarded_info(const struct object_guarded *guarded) {
     };
 }
 
-struct object_info object_inspect(struct object_heap *heap, const void *address) {
-    const struct slab *slab = object_find(heap, address);
-    if (slab->kind == SLAB_LARGE) {
-        return large_info(slab);
-    }
-    if (slab->kind == SLAB_NONE) {
-        struct object_guarded guarded;
-        return guard_find(heap, address, &guarded) ? guarded_info(&guarded)
-                                                   : inside_large(heap, address);
-    }
-    uint64_t index;
-    slab_index(slab, address, &index);
+static bool is_in_use(const struct slab *slab, uint64_t index) {
+    return handed_read(&slab->handed[index]) == HANDED_OUT;
+}
+
+static struct object_info slab_info(const struct slab *slab, uint64_t index) {
     struct object_info info = {
         .cache = slab->cache->name,
         .object = index < slab->count ? slab->base + index * slab->cache->size : NULL,
@@ -101,8 +109,77 @@ struct object_info object_inspect(struct object_heap *heap, const void *address)
         .index = (unsigned)index,
         .cpu = slab->home->cpu,
     };
-    info.kind = index >= slab->count                              ? OBJECT_NO_OBJECT
-                : handed_read(&slab->handed[index]) != HANDED_OUT ? OBJECT_FREE
-                                                                  : OBJECT_IN_USE;
+    info.kind = index >= slab->count     ? OBJECT_NO_OBJECT
+                : is_in_use(slab, index) ? OBJECT_IN_USE
+                                         : OBJECT_FREE;
     return info;
+}
+
+struct object_info object_inspect(struct object_heap *heap, const void *address) {
+    const struct slab *slab = object_find(heap, address);
+    struct object_guarded guarded;
+    if (slab->kind != SLAB_SMALL) {
+        return guard_find(heap, address, &guarded) ? guarded_info(&guarded)
+                                                   : inside_large(heap, address);
+    }
+    uint64_t index;
+    slab_index(slab, address, &index);
+    index = index < slab->count ? index : slab->count;
+    struct object_info info = slab_info(slab, index);
+    if ((const uint8_t *)address < slab->base) {
+        info.index = 0;
+        info.object = slab->base;
+    }
+    return info;
+}
+
+// What the directory says of the frames of 2 MiB.
+static struct slab **frames_of(const struct object_heap *heap, uint64_t offset) {
+    return __atomic_load_n(&heap->directory.regions[offset / (2 * MIB)], __ATOMIC_ACQUIRE);
+}
+
+// As object_find, but nobody has handed the address over: what the descriptor says is seen, too.
+static const struct slab *slab_at(const struct object_heap *heap, uint64_t offset) {
+    return __atomic_load_n(&frames_of(heap, offset)[offset / PAGE_SIZE % 512], __ATOMIC_ACQUIRE);
+}
+
+// The first frame at or above an offset that the directory knows.
+static bool find_frame(const struct object_heap *heap, uint64_t *offset) {
+    uint64_t at = align_up(*offset, PAGE_SIZE);
+    while (at / (2 * MIB) < heap->directory.region_count) {
+        if (frames_of(heap, at) == heap->no_frames) {
+            at = align_down(at, 2 * MIB) + 2 * MIB;
+        } else if (slab_at(heap, at) == &slab_none) {
+            at += PAGE_SIZE;
+        } else {
+            *offset = at;
+            return true;
+        }
+    }
+    return false;
+}
+
+// False when no block begins there. The heap's lock is held.
+static bool copy_block(const struct slab *slab, const uint8_t *begin, struct object_block *block) {
+    if (slab->kind == SLAB_NONE || (slab->kind == SLAB_SMALL && slab_block(slab) != begin)) {
+        return false;
+    }
+    *block = (struct object_block){.objects = slab->count};
+    block->info = slab->kind == SLAB_LARGE ? large_info(slab) : slab_info(slab, 0);
+    for (unsigned i = 0; i < slab->count; i++) {
+        block->in_use[i / 64] |= (uint64_t)is_in_use(slab, i) << i % 64;
+    }
+    return true;
+}
+
+bool object_block_next(struct object_heap *heap, paddr_t *at, struct object_block *block) {
+    bool found = false;
+    while (!found && find_frame(heap, &at->value)) {
+        const uint8_t *begin = port_direct_map(*at);
+        unsigned long irq = lock_acquire(&heap->lock);
+        found = copy_block(slab_at(heap, at->value), begin, block);
+        lock_release(&heap->lock, irq);
+        at->value += found ? block->info.slab_bytes : PAGE_SIZE;
+    }
+    return found;
 }

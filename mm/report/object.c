@@ -53,8 +53,9 @@ void record_slabs(struct text *out, struct object_heap *heap) {
     }
     text_printf(out,
                 "{\"record\":\"slab-heap\",\"large\":%lu,\"large_bytes\":\"0x%lx\","
-                "\"overhead\":\"0x%lx\"}\n",
-                heap->large_count, heap->large_pages * PAGE_SIZE, object_heap_overhead(heap));
+                "\"overhead\":\"0x%lx\",\"direct_map\":\"0x%lx\"}\n",
+                heap->large_count, heap->large_pages * PAGE_SIZE, object_heap_overhead(heap),
+                (uint64_t)port_direct_map(paddr(0)));
 }
 
 void report_pools(struct text *out, struct object_heap *heap) {
@@ -85,16 +86,51 @@ void record_pools(struct text *out, struct object_heap *heap) {
     }
 }
 
+// "; the address is its byte 0x…", or how far it is from the object. NULL: which address it is does
+// not matter.
+static void report_place(struct text *out, const void *object, uint64_t size, const void *address) {
+    uint64_t at = (uint64_t)address, begin = (uint64_t)object;
+    if (address == NULL) {
+        return;
+    }
+    if (at < begin) {
+        text_printf(out, "; the address is 0x%lx bytes before it", begin - at);
+    } else if (at >= begin + size) {
+        text_printf(out, "; the address is 0x%lx bytes behind it", at - begin - size);
+    } else {
+        text_printf(out, "; the address is its byte 0x%lx", at - begin);
+    }
+}
+
+static void report_large(struct text *out, const struct object_info *info, const void *address) {
+    text_printf(out, "a large one at 0x%lx, %lu bytes, %lu asked for, %s", (uint64_t)info->object,
+                info->size, info->wanted, info->freed ? "freed" : "in use");
+    if (info->allocated_by != 0) {
+        text_puts(out, ", allocated by ");
+        report_caller(out, info->allocated_by);
+    }
+    if (info->freed) {
+        text_puts(out, ", freed by ");
+        report_caller(out, info->freed_by);
+    }
+    report_place(out, info->object, info->wanted, address);
+}
+
 void report_object(struct text *out, const struct object_info *info) {
+    report_object_at(out, info, NULL);
+}
+
+void report_object_at(struct text *out, const struct object_info *info, const void *address) {
     switch (info->kind) {
     case OBJECT_FOREIGN:
         text_puts(out, "none");
         return;
     case OBJECT_LARGE:
-        text_printf(out, "a large one at 0x%lx, %lu bytes", (uint64_t)info->object, info->size);
+        report_large(out, info, address);
         return;
     case OBJECT_NO_OBJECT:
-        text_puts(out, "none, it lies behind the last");
+        text_printf(out, "none, it lies %s",
+                    info->index == 0 ? "before the first" : "behind the last");
         break;
     case OBJECT_FREE:
     case OBJECT_IN_USE:
@@ -102,11 +138,13 @@ void report_object(struct text *out, const struct object_info *info) {
             text_printf(out, "0x%lx of %s, %lu bytes, %s, with pages of its own at 0x%lx",
                         (uint64_t)info->object, info->cache, info->size,
                         info->kind == OBJECT_FREE ? "free" : "in use", (uint64_t)info->slab);
+            report_place(out, info->object, info->size, address);
             return;
         }
         text_printf(out, "%u of %s at 0x%lx, %lu bytes, %s", info->index, info->cache,
                     (uint64_t)info->object, info->size,
                     info->kind == OBJECT_FREE ? "free" : "in use");
+        report_place(out, info->object, info->size, address);
         break;
     }
     text_printf(out, "; slab at 0x%lx, %lu bytes, of CPU %u", (uint64_t)info->slab,
@@ -114,21 +152,14 @@ void report_object(struct text *out, const struct object_info *info) {
 }
 
 void report_guarded(struct text *out, const struct object_guarded *guarded, const void *address) {
-    uint64_t at = (uint64_t)address, object = (uint64_t)guarded->object;
-    text_printf(out, "0x%lx of %s, %lu bytes, %s, allocated by ", object, guarded->cache->name,
-                guarded->size, guarded->in_use ? "in use" : "freed");
+    text_printf(out, "0x%lx of %s, %lu bytes, %s, allocated by ", (uint64_t)guarded->object,
+                guarded->cache->name, guarded->size, guarded->in_use ? "in use" : "freed");
     report_caller(out, guarded->allocated_by);
     if (!guarded->in_use) {
         text_puts(out, ", freed by ");
         report_caller(out, guarded->freed_by);
     }
-    if (at < object) {
-        text_printf(out, "; the address is 0x%lx bytes before it", object - at);
-    } else if (at >= object + guarded->size) {
-        text_printf(out, "; the address is 0x%lx bytes behind it", at - object - guarded->size);
-    } else {
-        text_printf(out, "; the address is its byte 0x%lx", at - object);
-    }
+    report_place(out, guarded->object, guarded->size, address);
 }
 
 void report_defect(struct text *out, const struct object_defect *defect) {

@@ -2,8 +2,8 @@
 // Threads as CPUs on one kmalloc: built with ThreadSanitizer too. Each allocates and frees at
 // random, hands objects to the others to free, shrinks now and then, and now and then frees all it
 // has; every other request for pages fails, so that they take what lies in the others' slabs. One
-// looks at the statistics meanwhile. What was written is found again; when they have stopped every
-// invariant holds.
+// looks at the statistics, and at every slab, meanwhile. What was written is found again; when they
+// have stopped every invariant holds.
 //   STRATA_STEPS=n: how many operations each thread does.
 #include <setjmp.h>
 #include <stdarg.h>
@@ -96,6 +96,18 @@ static void *work(void *argument) {
     return NULL;
 }
 
+// They come and go, but lie one behind the other.
+static void look_at_blocks(void) {
+    struct object_block block;
+    const uint8_t *reached = NULL;
+    for (paddr_t at = paddr(0); object_block_next(&kmalloc.heap, &at, &block);) {
+        const uint8_t *slab = block.info.slab, *objects = block.info.object;
+        assert_true(slab >= reached && objects >= slab && block.info.slab_bytes % PAGE_SIZE == 0);
+        reached = slab + block.info.slab_bytes;
+        assert_true(objects + block.objects * block.info.size <= reached);
+    }
+}
+
 static void *watch(void *argument) {
     (void)argument;
     host_cpu_set(WORKERS);
@@ -105,6 +117,7 @@ static void *watch(void *argument) {
             object_cache_statistics(&kmalloc.classes[i], &statistics);
             assert_true(statistics.in_use <= statistics.objects);
         }
+        look_at_blocks();
         usleep(10000);
     }
     return NULL;
