@@ -52,6 +52,15 @@ DUMP = """\
 {"record":"slab","class":"64","object_size":64,"slabs":1,"objects":64,"in_use":3}
 {"record":"mapping","start":"0xffff800000000000","end":"0xffff800004000000","physical":"0x0","page":2097152,\
 "permissions":"rw-","cache":"write-back","global":true,"area":"direct map"}
+{"record":"slab-heap","large":1,"large_bytes":"0x3000","overhead":"0x5000","direct_map":"0xffff800000000000"}
+{"record":"slab-block","cache":"kmalloc-96","start":"0x202000","bytes":"0x2000","first":32,"stride":96,"objects":84,\
+"in_use":"0x800000000000000000021","cpu":1}
+{"record":"large-object","start":"0x204000","bytes":"0x3000","wanted":"0x2345","in_use":true,"allocated_by":null,\
+"freed_by":null}
+{"record":"guarded-object","cache":"kmalloc-112","start":"0xffffa00000001000","bytes":"0x1000",\
+"object":"0xffffa00000001f90","object_size":100,"in_use":true,"allocated_by":"kalloc+0x4c","freed_by":null}
+{"record":"guarded-object","cache":"kmalloc-64","start":"0xffffa00000003000","bytes":"0x1000",\
+"object":"0xffffa00000003fc0","object_size":64,"in_use":false,"allocated_by":"kalloc+0x4c","freed_by":"kfree+0x8"}
 {"record":"phase","name":"buddy","microseconds":12,"instructions":null}
 {"record":"brand-new","what":"a kind that the page does not know"}
 --- end ---
@@ -224,6 +233,180 @@ def test_what_is_at_an_address(show):
     assert "not mapped, and in no area of the kernel's layout" in ask(window, "0xffffffff00000000")
     assert "no descriptor names it" in ask(window, "640K")
     assert ask(window, "0xg") == ["“0xg” is no address: expected one such as 0x100000, 640K or 4G"]
+
+
+SLAB = "; slab at 0xffff800000202000, 8192 bytes, of CPU 1"
+
+
+AT = [
+    ("0x20201f", f"none, it lies before the first{SLAB}"),
+    ("0x202020", "0 of kmalloc-96 at 0xffff800000202020, 96 bytes, in use; the address is its byte 0x0" + SLAB),
+    ("0x202080", "1 of kmalloc-96 at 0xffff800000202080, 96 bytes, free; the address is its byte 0x0" + SLAB),
+    ("0x20225f", "5 of kmalloc-96 at 0xffff800000202200, 96 bytes, in use; the address is its byte 0x5f" + SLAB),
+    ("0x203f9f", "83 of kmalloc-96 at 0xffff800000203f40, 96 bytes, in use; the address is its byte 0x5f" + SLAB),
+    ("0x203fa0", f"none, it lies behind the last{SLAB}"),
+    ("0x204001", "a large one at 0xffff800000204000, 12288 bytes, 9029 asked for, in use; the address is its byte 0x1"),
+    ("0x206fff", "a large one at 0xffff800000204000, 12288 bytes, 9029 asked for, in use; the address is 0xcba bytes "
+     "behind it"),
+    ("0xffff800000202082", "1 of kmalloc-96 at 0xffff800000202080, 96 bytes, free; the address is its byte 0x2" + SLAB),
+    ("0x201fff", None),
+    ("0x207000", None),
+    ("0x208000", None),
+    ("0xffffa00000001f90", "0xffffa00000001f90 of kmalloc-112, 100 bytes, in use, allocated by kalloc+0x4c; the "
+     "address is its byte 0x0"),
+    ("0xffffa00000001f8f", "0xffffa00000001f90 of kmalloc-112, 100 bytes, in use, allocated by kalloc+0x4c; the "
+     "address is 0x1 bytes before it"),
+    ("0xffffa00000002000", "0xffffa00000001f90 of kmalloc-112, 100 bytes, in use, allocated by kalloc+0x4c; the "
+     "address is 0xc bytes behind it"),
+    ("0xffffa00000004fff", "0xffffa00000003fc0 of kmalloc-64, 64 bytes, freed, allocated by kalloc+0x4c, freed by "
+     "kfree+0x8; the address is 0xfff bytes behind it"),
+    ("0xffffa00000005000", None),
+    ("0xffffa00000000000", "0xffffa00000001f90 of kmalloc-112, 100 bytes, in use, allocated by kalloc+0x4c; the "
+     "address is 0x1f90 bytes before it"),
+]
+
+
+@needs_browser
+def test_which_object_is_at_an_address(show):
+    """The last layer, as the kernel tells it (tests/boot/test_view.py holds the two against each other)."""
+    window = show(DUMP)
+    for address, said in AT:
+        lines = ask(window, address)
+        assert lines.count("object") == (said is not None), address
+        assert said is None or lines[lines.index("object") + 1] == said
+    window.run("strata.map.view(0x200000, 0x210000)")
+    window.settle()
+    for share in range(1, 8):  # of the 16 pages in view, the first seven
+        x, y = window.run("(() => { const b = strata.map.canvas.getBoundingClientRect();"
+                          f"return [b.left + b.width * {share} / 16, b.top + 40]; }})()")
+        window.mouse("mouseMoved", x, y)
+        window.settle()
+        tip = window.run("document.getElementById('tip').innerText").splitlines()
+        wanted = window.run("strata.explain(strata.model, BigInt(strata.map.hovered))"
+                            ".filter(([layer]) => layer === 'object').map((line) => line.join(': '))")
+        assert [line for line in tip if line.startswith("object: ")] == wanted
+        assert bool(wanted) == (2 <= share < 7)
+
+
+@needs_browser
+def test_of_a_large_report_few_places_are_looked_at(show):
+    """As many records as a report has at most: which one an address lies in is found by halving."""
+    line = next(line for line in DUMP.splitlines() if "slab-block" in line)
+    record = json.loads(line)
+    many = [json.dumps({**record, "start": hex(0x10000000 + 0x4000 * index)}, separators=(",", ":"))
+            for index in range(4096)]
+    random.Random(1).shuffle(many)
+    window = show(DUMP.replace(line, "\n".join(many)))
+    window.run("""(() => { window.looked = 0; const { model } = strata;
+        model.blocks = model.blocks.map((place) => new Proxy(place, { get: (all, name) =>
+          (looked += name === "first", all[name]) })); })()""")
+    for index in 0, 1, 2048, 4094, 4095:
+        at = 0x10000000 + 0x4000 * index
+        window.run("looked = 0")
+        assert f"0 of kmalloc-96 at 0xffff8000{at + 32:08x}, " in "\n".join(ask(window, hex(at + 33)))
+        assert "object" not in ask(window, hex(at + 0x2000))
+        assert 0 < window.run("looked") <= 2 * 15
+    assert window.run("strata.model.blocks.length") == 4097
+
+
+LEFT_OUT = '{"record":"objects-not-listed","slabs":7,"large":2,"guarded":9,"start":"0x207000"}'
+
+
+@needs_browser
+def test_what_the_records_leave_out_is_said(show):
+    window = show(DUMP.replace("--- end ---", LEFT_OUT + "\n--- end ---"))
+    said = "not listed: from 0x207000 on the records leave out 7 slabs and 2 large objects"
+    assert said in ask(window, "0x207000")
+    for listed in "0x201fff", "0x206fff", "0x208000", "640K":  # before, known, free, no frame
+        assert said not in ask(window, listed), listed
+    assert said in ask(show(DUMP.replace('"state":"free"', '"state":"not-listed"')
+                            .replace("--- end ---", LEFT_OUT + "\n--- end ---")), "0x208000")
+    area = '{"record":"layout","area":"vmalloc","start":"0xffffa00000000000","end":"0xffffb00000000000"}'
+    window = show(DUMP.replace("--- end ---", f"{LEFT_OUT}\n{area}\n--- end ---"))
+    assert "the records leave out 9 guarded objects, one of which may be here" in ask(window, "0xffffa00000009000")
+    assert "guarded" not in "".join(ask(window, "0xffffa00000001000"))
+    assert "guarded" not in "".join(ask(window, "0xffffb00000000000"))
+
+
+def changed(kind, **fields):
+    """The record of that kind with other fields, and none where one is ..."""
+    record = json.loads(next(line for line in DUMP.splitlines() if f'"{kind}"' in line))
+    record.update(fields)
+    return json.dumps({name: value for name, value in record.items() if value is not ...}, separators=(",", ":"))
+
+
+CANNOT_BE = [
+    (changed("slab-block", start=...), '"start" is missing'),
+    (changed("slab-block", start="-1"), '"start" is not'),
+    (changed("slab-block", start="0x10000000000000"), '"start" is not'),
+    (changed("slab-block", cache=7), '"cache" is not'),
+    (changed("slab-block", cpu=-1), '"cpu" is not'),
+    (changed("slab-block", bytes="0x0"), '"bytes" is not'),
+    (changed("slab-block", bytes="0x" + "f" * 32), '"bytes" is not'),
+    (changed("slab-block", first=-32), '"first" is not'),
+    (changed("slab-block", stride=0), '"stride" is not'),
+    (changed("slab-block", stride=1e300), '"stride" is not'),
+    (changed("slab-block", stride=98), '"objects" is not'),
+    (changed("slab-block", objects=0), '"objects" is not'),
+    (changed("slab-block", objects=85.5), '"objects" is not'),
+    (changed("slab-block", objects=86), '"objects" is not'),
+    (changed("slab-block", objects=2 ** 52), '"objects" is not'),
+    (changed("slab-block", objects=85), '"in_use" is not'),  # one digit more
+    (changed("slab-block", objects=80), '"in_use" is not'),  # one less
+    (changed("slab-block", objects=82), '"in_use" is not'),  # a bit behind the last
+    (changed("slab-block", in_use=...), '"in_use" is missing'),
+    (changed("slab-block", in_use=0x21), '"in_use" is not'),
+    (changed("slab-block", in_use="0x80000000000000000002g"), '"in_use" is not'),
+    (changed("large-object", start="0x204000", wanted="0x3001"), '"wanted" is not'),
+    (changed("large-object", wanted=...), '"wanted" is missing'),
+    (changed("large-object", in_use=1), '"in_use" is not'),
+    (changed("large-object", allocated_by={}), '"allocated_by" is not'),
+    (changed("guarded-object", object="0xffffa00000000fff"), '"object" is not'),
+    (changed("guarded-object", object="0xffffa00000002001"), '"object" is not'),
+    (changed("guarded-object", object_size=113), '"object_size" is not'),
+    (changed("guarded-object", start="0xfffffffffffff000", bytes="0x1001"), '"bytes" is not'),
+    (changed("slab-heap", direct_map="0x1ffffffffffffffff"), '"direct_map" is not'),
+    (LEFT_OUT.replace("7", "1e99"), '"slabs" is not'),
+    (LEFT_OUT.replace('"0x207000"', "[]"), '"start" is not'),
+]
+
+
+@needs_browser
+def test_objects_that_cannot_be_are_findings(show):
+    window = show(DUMP.replace("--- end ---", "\n".join(wrong for wrong, _ in CANNOT_BE) + "\n--- end ---"))
+    texts = window.run("strata.model.findings.map((finding) => finding.text)")
+    assert len(texts) == 1 + len(CANNOT_BE)
+    first = 1 + sum(line.startswith("{") for line in DUMP.splitlines())
+    for number, (wrong, complaint) in enumerate(CANNOT_BE, first):
+        kind = json.loads(wrong)["record"]
+        begins = f'record {number}, of kind "{kind}", is not shown: its field {complaint}'
+        assert any(text.startswith(begins) and text.endswith(wrong) for text in texts), begins
+    assert "5 of kmalloc-96 at 0xffff800000202200" in "\n".join(ask(window, "0x202200"))
+    assert "a large one" in "\n".join(ask(window, "0x204001"))
+    assert "kmalloc-112" in "\n".join(ask(window, "0xffffa00000001f90"))
+
+
+OVERLAPS = [
+    (changed("slab-block", start="0x203000"), "slab-block", "0x203fa0", "behind the last"),
+    (changed("slab-block", cache="again"), "slab-block", "0x202020", "of kmalloc-96"),
+    (changed("large-object", start="0x203000", bytes="0x9000"), "slab-block", "0x204000", "a large one"),
+    (changed("guarded-object", start="0xffffa00000001800", bytes="0x800"), "guarded-object", "0xffffa00000001f90",
+     "100 bytes, in use"),
+]
+
+
+@needs_browser
+def test_objects_that_overlap_are_findings(show):
+    """The one that begins first stays, and of two at the same place the first in the file."""
+    window = show(DUMP.replace("--- end ---", "\n".join(one[0] for one in OVERLAPS) + "\n--- end ---"))
+    texts = window.run("strata.model.findings.map((finding) => finding.text)")
+    assert len(texts) == 1 + len(OVERLAPS)
+    lines = [line for line in DUMP.splitlines() if line.startswith("{")]
+    for number, (wrong, kept, address, still) in enumerate(OVERLAPS, len(lines) + 1):
+        other = next(index for index, line in enumerate(lines, 1) if f'"{kept}"' in line)
+        kind = json.loads(wrong)["record"]
+        assert f'record {number}, of kind "{kind}", is not shown: it overlaps record {other}: {wrong}' in texts
+        assert still in "\n".join(ask(window, address))
 
 
 @needs_browser

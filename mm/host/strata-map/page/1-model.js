@@ -58,19 +58,28 @@ function wrongField(record) {
 // One that lacks something is passed over, and is a finding: the others are shown all the same.
 function readRecords(text) {
   const kinds = new Map();
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  const numbers = new Map();
   const add = (record) => {
     if (!kinds.has(record.record)) {
       kinds.set(record.record, []);
     }
     kinds.get(record.record).push(record);
   };
-  text.split("\n").filter((line) => line.trim() !== "").forEach((line, index) => {
+  const refuse = (record, why) => add({ record: "finding", kind: "record", severity: "error",
+    text: `record ${numbers.get(record) + 1}, of kind "${record.record}", is not shown: ${why}: ` +
+      lines[numbers.get(record)] });
+  lines.forEach((line, index) => {
     const record = JSON.parse(line);
     const wrong = wrongField(record);
-    add(wrong === undefined ? record : { record: "finding", kind: "record", severity: "error",
-      text: `record ${index + 1}, of kind "${record.record}", is not shown: its field "${wrong}" ` +
-        `${wrong in record ? "is not what it should be" : "is missing"}: ${line}` });
+    numbers.set(record, index);
+    if (wrong === undefined) {
+      add(record);
+    } else {
+      refuse(record, `its field "${wrong}" ${wrong in record ? "is not what it should be" : "is missing"}`);
+    }
   });
+  dropOverlapping(kinds, (record, other) => refuse(record, `it overlaps record ${numbers.get(other) + 1}`));
   return kinds;
 }
 
@@ -120,6 +129,7 @@ function buildModel(kinds) {
     span(big(record.start), big(record.end), { record, colour: colourOfFrames(record),
       label: record.owner ?? record.state }));
   model.sections = of("section").map((record) => ({ ...record, begin: Number(big(record.start)) }));
+  addObjects(model);
   model.mappings = of("mapping").map((record) => span(big(record.start), big(record.end), { record }));
   model.layout = of("layout").map((record) => span(big(record.start), big(record.end), { record }));
   // What lay where a region has another class by now was there once: its memory has been given back.

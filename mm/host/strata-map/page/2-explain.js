@@ -100,16 +100,19 @@ function explainMappings(model, address, say) {
 
 function explainVirtual(model, address, say) {
   const mapping = model.mappings.find((one) => holds(one, address));
+  const area = model.layout.find((one) => holds(one, address));
+  const objects = () => explainGuarded(model, address, area?.record.area, say);
   if (mapping) {
     const { record } = mapping;
     const physical = big(record.physical) + address - mapping.first;
     say("virtual", `${record.area}, to physical ${hex(physical)}, ${record.permissions}, ${record.cache}, pages of ` +
       size(record.page));
+    objects();
     return physical;
   }
-  const area = model.layout.find((one) => holds(one, address));
   say("virtual", area ? `not mapped; in the area "${area.record.area}" ${range(area)}` :
     "not mapped, and in no area of the kernel's layout");
+  objects();
   return null;
 }
 
@@ -131,6 +134,7 @@ function explain(model, address) {
   for (const item of model.tables.filter((one) => holds(one, physical))) {
     say(item.layer, item.text);
   }
+  explainObject(model, physical, say);
   if (address === physical) {
     explainMappings(model, physical, say);
   }

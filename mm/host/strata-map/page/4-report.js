@@ -207,7 +207,8 @@ function phasesCard(model) {
 const TITLES = { efi: "The firmware's descriptors", region: "Regions", frames: "Frames", mapping: "Page tables",
   layout: "Layout of the address space", protection: "Protection", "acpi-table": "ACPI tables",
   "acpi-data": "Other data of the firmware", "acpi-run": "Pages of ACPI memory", acpi: "ACPI memory",
-  "slab-heap": "kmalloc, beside its slabs", pool: "Pools of objects",
+  "slab-heap": "kmalloc, beside its slabs", "slab-block": "Slabs, each", "large-object": "Large objects",
+  "guarded-object": "Guarded objects", "objects-not-listed": "Objects that are not listed", pool: "Pools of objects",
   vm: "Allocations of kernel addresses", runtime: "Runtime services",
   tripwire: "Memory that the firmware gave up, watched", audit: "Audit of the page tables",
   "audit-sum": "Audit, the sum" };
