@@ -36,19 +36,20 @@ enum {
     OBJECT_BELOW_16M = 8, // the same
 };
 
-struct object_cpu; // mm/object/internal.h
-struct slab;       // mm/object/internal.h
+struct object_cpu;      // mm/object/internal.h
+struct slab;            // mm/object/internal.h
+struct directory_frame; // mm/object/internal.h
 struct object_heap;
 
 #define OBJECT_SIZE_MAX  (UINT64_C(64) * 1024) // of an object of a cache, in bytes
 #define OBJECT_ALIGN_MAX OBJECT_SIZE_MAX
 #define OBJECT_NAME_MAX  24
 
-#define OBJECT_RECORD_KINDS 8 // sizes of descriptors
+#define OBJECT_RECORD_KINDS 9 // sizes of descriptors
 
 // The directory: which slab a frame belongs to, by 2 MiB, then by frame.
 struct object_directory {
-    struct slab ***regions;
+    struct directory_frame **regions;
     uint64_t region_count;
 };
 
@@ -89,9 +90,9 @@ struct object_options {
 struct object_heap {
     struct page_allocator *pages;
     struct object_directory directory;
-    struct slab **no_frames; // what 2 MiB without slabs have
-    struct lock lock;        // of the directory's growth, the descriptors, the large objects
-    struct lock list;        // of the list of caches
+    struct directory_frame *no_frames; // what 2 MiB without slabs have
+    struct lock lock; // of the directory's growth, the descriptors, the large objects
+    struct lock list; // of the list of caches
     struct record_page *record_pages[OBJECT_RECORD_KINDS]; // with free descriptors
     uint64_t record_page_count, directory_pages;
     struct object_cache *caches;
@@ -110,7 +111,7 @@ struct object_heap {
 };
 
 // Makes a heap over `pages`. False, with nothing taken, when there is no memory for the directory
-// (4 KiB, and 4 KiB for each GiB). `options` may be NULL: the usual.  O(GiB of memory).
+// (8 KiB, and 4 KiB for each GiB). `options` may be NULL: the usual.  O(GiB of memory).
 bool object_heap_init(struct object_heap *heap, struct page_allocator *pages,
                       const struct object_options *options);
 

@@ -9,7 +9,7 @@
 static const char *check_slab(const struct slab *slab, uint64_t *handed) {
     uint32_t stock = 0, returned = 0;
     for (unsigned i = 0; i < slab->words * 64u; i++) {
-        bool lies = (slab->free[i / 64] >> (i % 64) & 1) != 0;
+        bool lies = (slab_bits(slab)[i / 64] >> (i % 64) & 1) != 0;
         stock += lies;
         if (i >= slab->count) {
             if (lies) {
@@ -52,7 +52,7 @@ static const char *check_in_magazine(const struct object_cpu *part, uint64_t at)
         magazine->handed[at] != slab->handed + index) {
         return "a magazine has what is no object of its cache";
     }
-    if (*magazine->handed[at] != IN_STOCK || (slab->free[index / 64] >> index % 64 & 1) != 0) {
+    if (*magazine->handed[at] != IN_STOCK || (slab_bits(slab)[index / 64] >> index % 64 & 1) != 0) {
         return "an object of a magazine is elsewhere as well";
     }
     *magazine->handed[at] |= SEEN;
@@ -176,7 +176,7 @@ static uint64_t count_known(const struct object_heap *heap) {
     uint64_t frames = 0;
     for (uint64_t i = 0; i < heap->directory.region_count; i++) {
         for (unsigned at = 0; at < 512 && heap->directory.regions[i] != heap->no_frames; at++) {
-            frames += heap->directory.regions[i][at]->kind != SLAB_NONE;
+            frames += heap->directory.regions[i][at].numbers != 0;
         }
     }
     return frames;

@@ -65,7 +65,7 @@ static inline void load(struct magazine *magazine, uint64_t at, struct slab *sla
 // returns what is left of it.
 static uint64_t load_short(struct object_cpu *part, struct slab *slab, unsigned word, uint64_t most,
                            struct magazine *magazine) {
-    uint64_t bits = slab->free[word], at = magazine->count, end = at + most;
+    uint64_t bits = slab_bits(slab)[word], at = magazine->count, end = at + most;
     unsigned flip = object_random(&part->random) & 63;
     for (unsigned i = 0; i < 64 && at < end; i++) {
         unsigned slot = part->order[i] ^ flip;
@@ -81,7 +81,7 @@ static uint64_t load_short(struct object_cpu *part, struct slab *slab, unsigned 
 // Moves up to `most` objects of one word into a magazine. Of a fresh word in random order.
 static void load_word(struct object_cpu *part, struct slab *slab, unsigned word, uint64_t most,
                       struct magazine *magazine) {
-    uint64_t bits = slab->free[word], before = magazine->count, at = before, end = at + most;
+    uint64_t bits = slab_bits(slab)[word], before = magazine->count, at = before, end = at + most;
     uint32_t size = part->cache->size;
     if (bits == UINT64_MAX) {
         unsigned flip = object_random(&part->random) & 63;
@@ -101,7 +101,7 @@ static void load_word(struct object_cpu *part, struct slab *slab, unsigned word,
         }
     }
     magazine->count = at;
-    slab->free[word] = bits;
+    slab_bits(slab)[word] = bits;
     slab->stock -= (uint16_t)(at - before);
 }
 
@@ -112,7 +112,7 @@ static void load_slab(struct object_cpu *part, struct slab *slab, uint64_t most,
     slab->cache->empty_slabs -= slab_is_empty(slab);
     uint64_t end = magazine->count + most;
     while (magazine->count < end && slab->stock != 0) {
-        if (slab->free[word] != 0) {
+        if (slab_bits(slab)[word] != 0) {
             load_word(part, slab, word, end - magazine->count, magazine);
             slab->cursor = (uint8_t)word;
         }
@@ -216,12 +216,12 @@ static uint64_t unload(struct slab *slab, const struct magazine *magazine, uint6
     uint64_t block = (uint64_t)slab_block(slab), bytes = PAGE_SIZE << slab->order, at = from;
     do {
         uint64_t index = (uint64_t)(magazine->handed[at] - slab->handed);
-        uint64_t bit = UINT64_C(1) << (index & 63), free = slab->free[index / 64];
+        uint64_t bit = UINT64_C(1) << (index & 63), free = slab_bits(slab)[index / 64];
         if (__builtin_expect((free & bit) != 0 || handed_read(magazine->handed[at]) != IN_STOCK,
                              false)) {
             object_misuse(slab->cache->heap, slab->cache, magazine->objects[at]); // both at once
         }
-        slab->free[index / 64] = free | bit;
+        slab_bits(slab)[index / 64] = free | bit;
         at++;
     } while (at < end && (uint64_t)magazine->objects[at] - block < bytes);
     return at - from;

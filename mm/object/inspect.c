@@ -43,7 +43,7 @@ void object_cache_kept(const struct object_cache *cache, unsigned cpu, uint64_t 
     *room = part->capacity;
 }
 
-_Static_assert(OBJECT_BLOCK_WORDS == SLAB_WORDS, "a bit for each object of a slab");
+_Static_assert(OBJECT_BLOCK_WORDS * 64 == SLAB_OBJECTS, "a bit for each object of a slab");
 
 // The heap's lock is held.
 static struct object_info large_info(const struct slab *slab) {
@@ -134,13 +134,13 @@ struct object_info object_inspect(struct object_heap *heap, const void *address)
 }
 
 // What the directory says of the frames of 2 MiB.
-static struct slab **frames_of(const struct object_heap *heap, uint64_t offset) {
+static const struct directory_frame *frames_of(const struct object_heap *heap, uint64_t offset) {
     return __atomic_load_n(&heap->directory.regions[offset / (2 * MIB)], __ATOMIC_ACQUIRE);
 }
 
-// As object_find, but nobody has handed the address over: what the descriptor says is seen, too.
+// As object_find, for an offset.
 static const struct slab *slab_at(const struct object_heap *heap, uint64_t offset) {
-    return __atomic_load_n(&frames_of(heap, offset)[offset / PAGE_SIZE % 512], __ATOMIC_ACQUIRE);
+    return object_find(heap, port_direct_map(paddr(offset)));
 }
 
 // The first frame at or above an offset that the directory knows.

@@ -25,7 +25,6 @@
 #include <mm/assert.h>
 #include <mm/cache.h>
 
-#define SLAB_WORDS   8
 #define SLAB_OBJECTS UINT64_C(512)
 
 // What the byte of an object says. IN_STOCK: free, in its slab or in a magazine. RETURNED: free, in
@@ -40,12 +39,10 @@ enum slab_kind { SLAB_NONE, SLAB_SMALL, SLAB_LARGE };
 // Fields up to `kind` do not change while the slab lives. Those of what was returned are the
 // home's, who holds its gate. The others are the cache's lock's.
 struct slab {
-    _Alignas(64) uint64_t origin; // of the numbers of bytes (slab_byte)
-    uint64_t reciprocal;          // 2^64 / size, rounded up; 0 for what has no objects
-    uint64_t limit;               // the same
-    uint8_t *base;
+    _Alignas(64) uint8_t *base;
     struct object_cache *cache;
     struct object_cpu *home; // whose heap it is in when it has room
+    uint32_t cpu;            // whose that is
     uint16_t count;          // objects
     uint8_t words, order;
     uint8_t kind;                        // enum slab_kind
@@ -66,13 +63,23 @@ struct slab {
         };
     };
     struct object_trace *traces; // one for each object (debug.c), or NULL
-    uint64_t free[SLAB_WORDS];   // bits: objects in the slab
-    uint8_t handed[];            // a byte for each object, and one that stays 0 behind them
+    // A byte for each object, and one that stays 0 behind them; then slab_bits.
+    uint8_t handed[];
 };
 
-// The bytes of a descriptor; what looks at the objects' bytes takes eight at a time.
-static inline size_t slab_bytes(uint64_t count) {
+// Where the bits begin; what looks at the objects' bytes takes eight at a time.
+static inline size_t slab_bits_begin(uint64_t count) {
     return offsetof(struct slab, handed) + align_up(count + 1, 8);
+}
+
+// Bits: objects in the slab. `words` of them.
+static inline uint64_t *slab_bits(const struct slab *slab) {
+    return (uint64_t *)(void *)((uint8_t *)slab + slab_bits_begin(slab->count));
+}
+
+// The bytes of a descriptor.
+static inline size_t slab_bytes(uint64_t count) {
+    return slab_bits_begin(count) + (count + 63) / 64 * sizeof(uint64_t);
 }
 
 // The bits of one word of a slab of so many objects.
@@ -110,8 +117,10 @@ struct object_cpu {
     uint8_t order[64]; // a random permutation
 };
 
-extern const struct object_cpu object_closed; // never open
-extern const struct slab slab_none;           // what the directory says of frames without a slab
+struct directory_frame;
+extern const struct object_cpu object_closed;          // never open
+extern const struct slab slab_none;                    // what frames without a slab have
+extern const struct directory_frame directory_nothing; // of addresses beyond all memory
 
 // The first byte of a slab's frames.
 static inline uint8_t *slab_block(const struct slab *slab) {
@@ -175,44 +184,67 @@ static inline pfn_t object_frame(const void *address) {
     return pfn_of(paddr(object_offset(address)));
 }
 
+// What the directory says of a frame. `numbers` is 0 where there is no slab. Otherwise its lower 20
+// bits are those of the number of the slab's first page, and all of it, as a fraction of 2^64, is
+// the reciprocal of the objects' size: what the page does to it is lost in the quotient of numbers
+// below 2^19, which is the largest slab.
+struct directory_frame {
+    struct slab *slab;
+    uint64_t numbers;
+};
+
+#define NUMBERS_PAGE UINT64_C(0xfffff)
+// Of a slab that has no objects to find quickly: a multiple of 4 GiB is the first one's only.
+#define NUMBERS_NONE (NUMBERS_PAGE + 1)
+
+static inline const struct directory_frame *
+directory_frame(const struct object_directory *directory, const void *address) {
+    uint64_t offset = object_offset(address), region = offset / (2 * MIB);
+    if (__builtin_expect(region >= directory->region_count, false)) {
+        return &directory_nothing;
+    }
+    struct directory_frame *frames = __atomic_load_n(&directory->regions[region], __ATOMIC_RELAXED);
+    return &frames[offset / PAGE_SIZE % 512];
+}
+
 // The slab that an address lies in, or slab_none.
 static inline struct slab *directory_find(const struct object_directory *directory,
                                           const void *address) {
-    uint64_t offset = object_offset(address), region = offset / (2 * MIB);
-    if (__builtin_expect(region >= directory->region_count, false)) {
+    const struct directory_frame *frame = directory_frame(directory, address);
+    if (__atomic_load_n(&frame->numbers, __ATOMIC_ACQUIRE) == 0) {
         return (struct slab *)&slab_none;
     }
-    struct slab **frames = __atomic_load_n(&directory->regions[region], __ATOMIC_RELAXED);
-    return __atomic_load_n(&frames[offset / PAGE_SIZE % 512], __ATOMIC_RELAXED);
+    return __atomic_load_n(&frame->slab, __ATOMIC_RELAXED);
 }
 
 static inline struct slab *object_find(const struct object_heap *heap, const void *address) {
     return directory_find(&heap->directory, address);
 }
 
-// The byte of the object that begins at this address, which lies in the slab; NULL when none does.
-// *byte then is the one of the object that it lies in. A number n is divisible by d exactly when n
-// times the reciprocal, of which only 64 bits are kept, is less than the reciprocal (D. Lemire et
-// al., 2019). `origin` is such that the quotient counts from the descriptor, not from its first
-// such byte; and there are two copies of the reciprocal, each to be used where it lies.
-static inline __attribute__((always_inline)) bool slab_byte(const struct slab *slab,
-                                                            const void *address, uint8_t **byte) {
-    uint64_t offset = (uint64_t)address - slab->origin;
-    unsigned __int128 product = (unsigned __int128)offset * slab->reciprocal;
-    *byte = (uint8_t *)slab + (uint64_t)(product >> 64);
-    return (uint64_t)product < slab->limit;
+// The slab that an address lies in and the byte of the object that begins there; false when none
+// does. A number n is divisible by d exactly when n times the reciprocal, of which only 64 bits are
+// kept, is less than the reciprocal (D. Lemire et al., 2019).
+static inline __attribute__((always_inline)) bool
+directory_object(const struct object_directory *directory, const void *address, struct slab **slab,
+                 uint8_t **handed) {
+    const struct directory_frame *frame = directory_frame(directory, address);
+    uint64_t numbers = __atomic_load_n(&frame->numbers, __ATOMIC_ACQUIRE);
+    uint32_t offset = (uint32_t)(uint64_t)address - ((uint32_t)numbers << PAGE_SHIFT);
+    unsigned __int128 product = (unsigned __int128)offset * numbers;
+    if (__builtin_expect((uint64_t)product >= numbers, false)) {
+        return false;
+    }
+    *slab = __atomic_load_n(&frame->slab, __ATOMIC_RELAXED);
+    *handed = (*slab)->handed + (uint64_t)(product >> 64);
+    return true;
 }
 
-static inline uint64_t slab_origin(const uint8_t *base, uint32_t size) {
-    return (uint64_t)base - offsetof(struct slab, handed) * size;
-}
-
-// The number of the object instead.
+// The number of the object of a slab that an address lies in, which may be one behind the last.
+// False when the object does not begin there.
 static inline bool slab_index(const struct slab *slab, const void *address, uint64_t *index) {
-    uint8_t *byte;
-    bool begins = slab_byte(slab, address, &byte);
-    *index = (uint64_t)(byte - slab->handed);
-    return begins;
+    uint64_t offset = (uint64_t)address - (uint64_t)slab->base;
+    *index = offset / slab->cache->size;
+    return offset % slab->cache->size == 0;
 }
 
 // Tells a tool that looks at every access that an object is free. Not with the option debug, where

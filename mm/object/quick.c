@@ -19,32 +19,43 @@ void *object_alloc_plain(struct object_cache *cache) {
     return object_alloc_slow(cache, 0, cache->wanted, OBJECT_CALLER);
 }
 
-// Puts an object into the magazine or, if it is this CPU's, back into its slab. False when that
-// takes more, or it is not handed out. The gate is held.
-static inline __attribute__((always_inline)) bool
-put_quickly(struct object_cpu *part, struct slab *slab, void *object, uint8_t *handed) {
-    if (__builtin_expect(*handed != HANDED_OUT, false)) {
+// Puts an object into the magazine or, when it is full and the slab is this CPU's `own`, back into
+// the slab. False when that takes more, or it is not handed out.
+static inline __attribute__((always_inline)) bool put_quickly(struct object_cpu *part,
+                                                              uint32_t open, struct slab *own,
+                                                              void *object, uint8_t *handed) {
+    if (!object_gate_enter(part, open)) {
         return false;
     }
-    object_hide(part->cache, object);
-    return object_push(part, object, handed) ||
-           (slab->home == part && object_return_quick(slab, handed));
+    bool done = false;
+    if (__builtin_expect(*handed == HANDED_OUT, true)) {
+        object_hide(part->cache, object);
+        done =
+            object_push(part, object, handed) || (own != NULL && object_return_quick(own, handed));
+    }
+    object_gate_leave(part, open);
+    return __builtin_expect(done, true);
+}
+
+// The same for an object of whatever slab. One's own is asked for apart, since that is all that has
+// to be looked at then.
+static inline __attribute__((always_inline)) bool
+free_quickly(struct slab *slab, uint32_t cpu, uint32_t open, void *object, uint8_t *handed) {
+    return __builtin_expect(slab->cpu == cpu, true)
+               ? put_quickly(slab->home, open, slab, object, handed)
+               : put_quickly(slab->cache->cpus[cpu], open, NULL, object, handed);
 }
 
 void object_free(struct object_cache *cache, void *object) {
-    struct slab *slab = directory_find(&cache->directory, object);
-    struct object_cpu *part = cache->cpus[port_cpu()];
-    uint32_t open = port_cpu() | OBJECT_NAMED;
+    struct slab *slab;
     uint8_t *handed;
-    if (__builtin_expect(slab_byte(slab, object, &handed) && slab->cache == cache, true) &&
-        object_gate_enter(part, open)) {
-        bool done = put_quickly(part, slab, object, handed);
-        object_gate_leave(part, open);
-        if (__builtin_expect(done, true)) {
-            return;
-        }
+    uint32_t cpu = port_cpu();
+    if (__builtin_expect(!directory_object(&cache->directory, object, &slab, &handed) ||
+                             slab->cache != cache ||
+                             !free_quickly(slab, cpu, cpu | OBJECT_NAMED, object, handed),
+                         false)) {
+        object_free_slow(cache->heap, cache, object, OBJECT_CALLER);
     }
-    object_free_slow(cache->heap, cache, object, OBJECT_CALLER);
 }
 
 void *kmalloc_alloc_plain(struct kmalloc *kmalloc, size_t size) {
@@ -70,18 +81,12 @@ void *kmalloc_alloc_plain(struct kmalloc *kmalloc, size_t size) {
 }
 
 void kmalloc_free(struct kmalloc *kmalloc, void *memory) {
-    struct slab *slab = directory_find(&kmalloc->heap.directory, memory);
-    uint32_t cpu = port_cpu();
+    struct slab *slab;
     uint8_t *handed;
-    if (__builtin_expect(slab_byte(slab, memory, &handed), true)) {
-        struct object_cpu *part = slab->cache->cpus[cpu];
-        if (object_gate_enter(part, cpu)) {
-            bool done = put_quickly(part, slab, memory, handed);
-            object_gate_leave(part, cpu);
-            if (__builtin_expect(done, true)) {
-                return;
-            }
-        }
+    uint32_t cpu = port_cpu();
+    if (__builtin_expect(!directory_object(&kmalloc->heap.directory, memory, &slab, &handed) ||
+                             !free_quickly(slab, cpu, cpu, memory, handed),
+                         false)) {
+        object_free_slow(&kmalloc->heap, NULL, memory, OBJECT_CALLER);
     }
-    object_free_slow(&kmalloc->heap, NULL, memory, OBJECT_CALLER);
 }

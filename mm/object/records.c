@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The directory, and the records: descriptors of slabs and CPUs' parts of caches.
 //
-// The directory has a pointer for each 2 MiB of memory, which leads to a page of 512 pointers to
-// descriptors. Where there is no slab it leads to one page that all such places share, so a lookup
-// asks for nothing on its way. A page that was made stays: a lookup of another CPU may be in it.
+// The directory has a pointer for each 2 MiB of memory, which leads to a table of its 512 frames.
+// Where there is no slab it leads to one table that all such places share, so a lookup asks for
+// nothing on its way. A table that was made stays: a lookup of another CPU may be in it.
 //
 // Memory is taken before the heap's lock: the page allocator may have caches shrunk on its way.
 #include "debug.h"
@@ -12,6 +12,7 @@
 
 const struct object_cpu object_closed = {.open_for = OBJECT_HELD, .cpu = PORT_CPU_MAX};
 const struct slab slab_none = {.kind = SLAB_NONE};
+const struct directory_frame directory_nothing = {.numbers = 0};
 
 // A page of records of one size.
 struct record_page {
@@ -22,7 +23,7 @@ struct record_page {
 
 #define RECORDS_BEGIN 64
 
-static const uint16_t record_bytes[OBJECT_RECORD_KINDS] = {192, 256, 320, 384, 448, 576, 768, 1280};
+static const uint16_t record_bytes[OBJECT_RECORD_KINDS] = {128, 192, 256, 320, 384, 448, 576, 704, 1280};
 
 bool object_take_pages(struct object_heap *heap, unsigned order, unsigned flags,
                        enum page_owner owner, pfn_t *first) {
@@ -129,37 +130,46 @@ void record_free(struct object_heap *heap, void *record) {
     }
 }
 
-static void fill_page(void *page, const void *pointer) {
-    const void **pointers = page;
-    for (unsigned i = 0; i < 512; i++) {
-        pointers[i] = pointer;
+#define TABLE_ORDER 1
+_Static_assert(512 * sizeof(struct directory_frame) == PAGE_SIZE << TABLE_ORDER, "2 MiB");
+
+// A table of frames without slabs; NULL without memory.
+static struct directory_frame *take_table(struct object_heap *heap, unsigned flags) {
+    pfn_t first;
+    if (!object_take_pages(heap, TABLE_ORDER, flags, PAGE_OWNER_SLAB, &first)) {
+        return NULL;
     }
+    return memset(port_direct_map(paddr_of(first)), 0, PAGE_SIZE << TABLE_ORDER);
 }
 
-// Puts a page into an empty place of the directory; gives it back when another CPU was quicker.
-static void install(struct object_heap *heap, struct slab ***place, void *page) {
+static void give_table(struct object_heap *heap, struct directory_frame *table) {
+    page_free(heap->pages, object_frame(table), TABLE_ORDER);
+}
+
+// Puts a table into an empty place of the directory; gives it back when another CPU was quicker.
+static void install(struct object_heap *heap, struct directory_frame **place,
+                    struct directory_frame *table) {
     unsigned long irq = lock_acquire(&heap->lock);
     bool empty = *place == heap->no_frames;
     if (empty) {
-        __atomic_store_n(place, page, __ATOMIC_RELEASE);
-        heap->directory_pages++;
+        __atomic_store_n(place, table, __ATOMIC_RELEASE);
+        heap->directory_pages += UINT64_C(1) << TABLE_ORDER;
     }
     lock_release(&heap->lock, irq);
     if (!empty) {
-        give_page(heap, page);
+        give_table(heap, table);
     }
 }
 
-static bool fill_place(struct object_heap *heap, struct slab ***place, unsigned flags) {
+static bool fill_place(struct object_heap *heap, struct directory_frame **place, unsigned flags) {
     if (__atomic_load_n(place, __ATOMIC_ACQUIRE) != heap->no_frames) {
         return true;
     }
-    void *page = take_page(heap, flags);
-    if (page != NULL) {
-        fill_page(page, &slab_none);
-        install(heap, place, page);
+    struct directory_frame *table = take_table(heap, flags);
+    if (table != NULL) {
+        install(heap, place, table);
     }
-    return page != NULL;
+    return table != NULL;
 }
 
 bool directory_prepare(struct object_heap *heap, const void *address, uint64_t bytes,
@@ -173,12 +183,29 @@ bool directory_prepare(struct object_heap *heap, const void *address, uint64_t b
     return true;
 }
 
+static uint64_t numbers_of(const struct slab *slab) {
+    if (slab->kind == SLAB_NONE) {
+        return 0;
+    }
+    if (slab->kind == SLAB_LARGE || slab->cache->heap->options.debug) {
+        return NUMBERS_NONE;
+    }
+    uint64_t page = (uint64_t)slab_block(slab) >> PAGE_SHIFT & NUMBERS_PAGE;
+    return ((UINT64_MAX / slab->cache->size | NUMBERS_PAGE) + 1) | page;
+}
+
+// Whoever reads the numbers, and the slab after them, finds those that belong together, or none;
+// an address that is given back while its slab comes or goes is foreign.
 void directory_set(struct object_heap *heap, const void *address, uint64_t bytes,
                    const struct slab *slab) {
-    uint64_t begin = object_offset(address);
+    uint64_t begin = object_offset(address), numbers = numbers_of(slab);
     for (uint64_t at = begin; at < begin + bytes; at += PAGE_SIZE) {
-        struct slab **frames = heap->directory.regions[at / (2 * MIB)];
-        __atomic_store_n(&frames[at / PAGE_SIZE % 512], (struct slab *)slab, __ATOMIC_RELEASE);
+        struct directory_frame *frame =
+            &heap->directory.regions[at / (2 * MIB)][at / PAGE_SIZE % 512];
+        if (numbers != 0) {
+            __atomic_store_n(&frame->slab, (struct slab *)slab, __ATOMIC_RELAXED);
+        }
+        __atomic_store_n(&frame->numbers, numbers, __ATOMIC_RELEASE);
     }
 }
 
@@ -196,7 +223,7 @@ static void give_directory(struct object_heap *heap) {
         give_page(heap, heap->quarantine);
     }
     if (heap->no_frames != NULL) {
-        give_page(heap, heap->no_frames);
+        give_table(heap, heap->no_frames);
     }
     if (heap->directory.regions != NULL) {
         page_free(heap->pages, object_frame(heap->directory.regions),
@@ -215,7 +242,7 @@ bool object_heap_init(struct object_heap *heap, struct page_allocator *pages,
     heap->random = heap->options.seed;
     unsigned order = regions_order(heap->directory.region_count);
     pfn_t block;
-    heap->no_frames = take_page(heap, 0);
+    heap->no_frames = take_table(heap, 0);
     if (object_take_pages(heap, order, 0, PAGE_OWNER_SLAB, &block)) {
         heap->directory.regions = port_direct_map(paddr_of(block));
     }
@@ -230,11 +257,10 @@ bool object_heap_init(struct object_heap *heap, struct page_allocator *pages,
     if (heap->quarantine != NULL) {
         memset(heap->quarantine, 0, PAGE_SIZE);
     }
-    fill_page(heap->no_frames, &slab_none);
     for (uint64_t i = 0; i < heap->directory.region_count; i++) {
         heap->directory.regions[i] = heap->no_frames;
     }
-    heap->directory_pages = 1 + (UINT64_C(1) << order);
+    heap->directory_pages = (UINT64_C(1) << TABLE_ORDER) + (UINT64_C(1) << order);
     return true;
 }
 
@@ -245,7 +271,7 @@ bool object_heap_destroy(struct object_heap *heap) {
     }
     for (uint64_t i = 0; i < heap->directory.region_count; i++) {
         if (heap->directory.regions[i] != heap->no_frames) {
-            give_page(heap, heap->directory.regions[i]);
+            give_table(heap, heap->directory.regions[i]);
         }
     }
     give_directory(heap);

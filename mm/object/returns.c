@@ -47,8 +47,8 @@ static uint32_t claim(struct slab *slab) {
         for (unsigned i = 0; i < 64 && word * 64 + i < slab->count; i += 8) {
             bits |= returned_of_eight(&slab->handed[word * 64 + i]) << i;
         }
-        found += (uint32_t)__builtin_popcountll(bits & ~slab->free[word]);
-        slab->free[word] |= bits;
+        found += (uint32_t)__builtin_popcountll(bits & ~slab_bits(slab)[word]);
+        slab_bits(slab)[word] |= bits;
     }
     return found;
 }

@@ -43,16 +43,15 @@ static void describe(struct slab *slab, struct object_cpu *part, uint8_t *block,
                      uint16_t count) {
     struct object_cache *cache = part->cache;
     slab->base = block + cache->lead;
-    slab->reciprocal = slab->limit = UINT64_MAX / cache->size + 1;
-    slab->origin = slab_origin(slab->base, cache->size);
     slab->cache = cache;
     slab->home = part;
+    slab->cpu = part->cpu;
     slab->count = slab->stock = count;
     slab->words = (uint8_t)((count + 63) / 64);
     slab->order = order;
     slab->kind = SLAB_SMALL;
     for (unsigned word = 0; word < slab->words; word++) {
-        slab->free[word] = slab_word(count, word);
+        slab_bits(slab)[word] = slab_word(count, word);
     }
 }
 

@@ -13,3 +13,4 @@ TEST_SOURCES_object_check := tests/unit/world.c
 TEST_SOURCES_object_cpus := tests/unit/world.c
 TEST_SOURCES_report_cpu := tests/unit/world.c
 TEST_SOURCES_object_blocks := tests/unit/world.c tests/unit/host_guard.c
+TEST_SOURCES_object_directory := tests/unit/world.c

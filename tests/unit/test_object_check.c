@@ -76,13 +76,13 @@ static void slabs_are_looked_at(void **state) {
     uint64_t index;
     assert_true(slab_index(slab, object, &index));
     BROKEN(slab->stock, (uint16_t)(slab->stock + 1), "count of objects in stock");
-    BROKEN(slab->free[index / 64], slab->free[index / 64] | UINT64_C(1) << index % 64,
+    BROKEN(slab_bits(slab)[index / 64], slab_bits(slab)[index / 64] | UINT64_C(1) << index % 64,
            "handed out and in its slab");
     BROKEN(slab->handed[slab->count], HANDED_OUT, "what is no object");
     BROKEN(slab->handed[index], IN_STOCK, "neither in its slab");
     unsigned last = slab->words - 1u;
     if (slab->count % 64 != 0) {
-        BROKEN(slab->free[last], slab->free[last] | UINT64_C(1) << 63, "behind its last one");
+        BROKEN(slab_bits(slab)[last], slab_bits(slab)[last] | UINT64_C(1) << 63, "behind its last one");
     }
     BROKEN(cache->slab_count, cache->slab_count + 1, "counts of slabs");
     BROKEN(kmalloc.heap.large_count, 1, "large objects");

@@ -104,15 +104,15 @@ static void prepare_all(void) {
     assert_true(directory_prepare(&heap, port_direct_map(paddr(0)), MEMORY, 0));
 }
 
-// The part and the block are there, the page of the directory is not; then it is.
-static void a_page_of_the_directory_that_an_interrupt_made(void **state) {
+// The part and the block are there, the table of the directory is not; then it is.
+static void a_table_of_the_directory_that_an_interrupt_made(void **state) {
     (void)state;
     take_all_but(2);
     interrupt = prepare_all;
     void *object = object_alloc(&cache, 0);
     assert_int_equal(interrupts, 1);
     assert_non_null(object);
-    assert_int_equal(heap.directory_pages, 2 + 8);
+    assert_int_equal(heap.directory_pages, 2 + 1 + 2 * 8);
     object_free(&cache, object);
 }
 
@@ -170,7 +170,7 @@ static void large_objects_that_cannot_wait(void **state) {
     page_set_reserves(&world.pages, &(struct page_reserves){0});
 }
 
-// The frames are there; a page of the directory, or the descriptor, is not.
+// The frames are there; a table of the directory, or the descriptor, is not.
 static void large_objects_need_a_descriptor(void **state) {
     (void)state;
     static struct page_watch watch;
@@ -180,8 +180,8 @@ static void large_objects_need_a_descriptor(void **state) {
         page_fail(&watch, PAGE_FAIL_NTH, n, 0);
         assert_null(large_alloc(&heap, MIB, 0, 0, NULL));
         assert_int_equal(heap.large_count, 0);
-        // The directory's page stays.
-        assert_int_equal(page_free_count(&world.pages), free - (n == 3));
+        // The table of the directory stays.
+        assert_int_equal(page_free_count(&world.pages), free - (n == 3 ? 2 : 0));
     }
     page_watch_stop(&world.pages);
 }
@@ -197,7 +197,7 @@ static void a_directory_of_several_pages(void **state) {
     uint64_t free = page_free_count(&machine.pages);
     assert_true(object_heap_init(&wide, &machine.pages, NULL));
     assert_int_equal(wide.directory.region_count, 5 * 512);
-    assert_int_equal(free - page_free_count(&machine.pages), 1 + 8);
+    assert_int_equal(free - page_free_count(&machine.pages), 2 + 8);
     assert_true(object_heap_destroy(&wide));
     assert_int_equal(page_free_count(&machine.pages), free);
     assert_null(page_check(&machine.pages));
@@ -219,7 +219,7 @@ static void the_older_cache_goes_first(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_part_that_an_interrupt_made),  TEST(a_page_of_the_directory_that_an_interrupt_made),
+        TEST(a_part_that_an_interrupt_made),  TEST(a_table_of_the_directory_that_an_interrupt_made),
         TEST(nothing_without_memory),         TEST(a_large_object_that_two_cpus_free),
         TEST(large_objects_that_cannot_wait), TEST(large_objects_need_a_descriptor),
         TEST(the_older_cache_goes_first),     cmocka_unit_test(a_directory_of_several_pages),
