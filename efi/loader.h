@@ -93,9 +93,11 @@ EFI_STATUS collect_secure_boot(struct loader *loader);
 EFI_STATUS collect_firmware(struct loader *loader);
 void collect_tables(struct loader *loader);
 
-// handover/contract.c: the contract; the stack and the trampoline; the contract's last words.
+// handover/contract.c: the contract; the stack and the trampoline; the named ranges as they are by
+// now, and how many; the contract's last words.
 EFI_STATUS contract_begin(struct loader *loader);
 EFI_STATUS contract_room(struct loader *loader);
+uint32_t contract_ranges(const struct loader *loader, struct boot_range ranges[BOOT_RANGE_MAX]);
 void contract_finish(struct loader *loader);
 
 // firmware/map.c: the firmware's map, read into a buffer that grows with it and lasts until the
@@ -112,7 +114,7 @@ EFI_STATUS address_space_build(struct loader *loader);
 // text/menu.c: what a person may want before it goes on. EFI_ABORTED: not to go on.
 EFI_STATUS menu_show(struct loader *loader);
 
-// firmware/record.c: the map, written to the volume.
+// firmware/record.c: the map and what Strata makes of it, written to the volume.
 EFI_STATUS record_write(struct loader *loader);
 
 // firmware/exit.c: the end of boot services. After the first attempt there is no firmware to return

@@ -7,36 +7,12 @@
 #include <mm/bootmem.h>
 #include <mm/port.h>
 #include <mm/report.h>
-#include <string.h>
+#include <strata/boot_map.h>
 #include <x86/mtrr.h>
-
-#define CLAIM_MAX (BOOT_RANGE_MAX + BOOT_BADRAM_MAX)
-
-// Whether the kernel stands on this range for as long as it runs. The loader's log is printed, and
-// then goes back with the rest of the loader's memory.
-static bool range_is_kept(uint32_t kind) {
-    return kind != BOOT_RANGE_LOG;
-}
-
-static size_t collect_claims(const struct boot_info *info, struct memmap_claim *claims) {
-    size_t count = 0;
-    for (uint32_t i = 0; i < info->range_count && i < BOOT_RANGE_MAX; i++) {
-        const struct boot_range *range = &info->ranges[i];
-        if (range_is_kept(range->kind)) {
-            paddr_t end = paddr(range->begin.value + range->pages * PAGE_SIZE);
-            claims[count++] = (struct memmap_claim){range->begin, end, MEMORY_KERNEL};
-        }
-    }
-    for (uint32_t i = 0; i < info->options.badram_count && i < BOOT_BADRAM_MAX; i++) {
-        const struct boot_badram *bad = &info->options.badram[i];
-        claims[count++] = (struct memmap_claim){bad->begin, bad->end, MEMORY_BAD};
-    }
-    return count;
-}
 
 static void convert_map(struct kernel *kernel) {
     const struct boot_info *info = kernel->info;
-    struct memmap_claim claims[CLAIM_MAX];
+    struct memmap_claim claims[BOOT_CLAIM_MAX];
     kernel->firmware_map = (struct efi_map){port_direct_map(info->map), info->map_bytes,
                                             info->map_stride, info->map_version};
     const struct memmap_input input = {
@@ -44,7 +20,7 @@ static void convert_map(struct kernel *kernel) {
         .physical_bits = kernel->cpu.physical_bits,
         .special_use = info->options.special_use != 0,
         .claims = claims,
-        .claim_count = collect_claims(info, claims),
+        .claim_count = boot_claims(info->ranges, info->range_count, &info->options, claims),
     };
     enum memmap_status status = memmap_convert(
         &kernel->map, &input, port_direct_map(info->workspace), info->workspace_bytes);
@@ -82,16 +58,6 @@ static void check_mtrrs(struct kernel *kernel) {
     }
 }
 
-static void check_framebuffer(struct kernel *kernel) {
-    const struct boot_framebuffer *screen = &kernel->info->framebuffer;
-    uint64_t end;
-    if (screen->base.value != 0 && screen->bytes != 0 &&
-        !__builtin_add_overflow(screen->base.value, screen->bytes, &end)) {
-        memmap_check_window(&kernel->map, "GOP", paddr(align_down(screen->base.value, PAGE_SIZE)),
-                            paddr(align_up(end, PAGE_SIZE)));
-    }
-}
-
 static void find_acpi(struct kernel *kernel) {
     const struct boot_info *info = kernel->info;
     const struct acpi_input input = {
@@ -103,26 +69,6 @@ static void find_acpi(struct kernel *kernel) {
         .keep = info->options.acpi_keep != 0,
     };
     acpi_find(&kernel->acpi, &input, &kernel->map);
-}
-
-// Header of the memory attributes table (UEFI 2.10, 4.6.4).
-struct attributes_header {
-    uint32_t version, entries, stride, flags;
-};
-
-static void check_attributes_table(struct kernel *kernel) {
-    paddr_t table = kernel->info->memory_attributes;
-    const struct memory_region *region = memmap_find(&kernel->map, table);
-    struct attributes_header header;
-    if (table.value == 0 || region == NULL || region->class >= MEMORY_MMIO ||
-        region->end.value - table.value < sizeof(header)) {
-        return;
-    }
-    memcpy(&header, port_direct_map(table), sizeof(header));
-    uint64_t bytes = sizeof(header) + (uint64_t)header.entries * header.stride;
-    uint64_t room = region->end.value - table.value;
-    memmap_check_attributes_table(&kernel->map, &kernel->firmware_map, port_direct_map(table),
-                                  bytes < room ? bytes : room);
 }
 
 static _Noreturn void no_memory(const struct kernel *kernel) {
@@ -143,9 +89,10 @@ void memory_init(struct kernel *kernel) {
     convert_map(kernel);
     phases_end(&kernel->phases, "map");
     check_mtrrs(kernel);
-    check_framebuffer(kernel);
+    boot_check_screen(&kernel->map, &kernel->info->framebuffer);
     find_acpi(kernel);
-    check_attributes_table(kernel);
+    memmap_check_attributes_at(&kernel->map, &kernel->firmware_map, kernel->info->memory_attributes,
+                               port_direct_map(kernel->info->memory_attributes));
     phases_end(&kernel->phases, "tables");
     struct bootmem bootmem;
     bootmem_init(&bootmem, &kernel->map);

@@ -61,15 +61,23 @@ $(LA57): tests/boot/la57.S
 	$(Q)$(CLANG) --target=x86_64-unknown-windows -c -o $@.o $<
 	$(Q)$(LD_PE) /subsystem:efi_application /entry:efi_main /nodefaultlib /Brepro /base:0 /out:$@ $@.o
 
+# A driver likewise, which stays.
+ODDMAP := $(BUILD)/test/boot/oddmap.efi
+$(ODDMAP): tests/boot/oddmap.c $(BUILD)/efi/flags
+	@mkdir -p $(@D)
+	$(call say,LINK,$@)
+	$(Q)$(CLANG) $(EFI_FLAGS) -c -o $@.o $<
+	$(Q)$(LD_PE) /subsystem:efi_boot_service_driver /entry:efi_main /nodefaultlib /Brepro /base:0 /out:$@ $@.o
+
 # Tests. T= is handed to pytest: make test T='-k flash', T='-x --lf'.
 .PHONY: unit test test-boot fuzz coverage lint format
 unit: $(UNIT_PROGRAMS)
 
-test: $(BENCH) $(OBJECTS) $(EXHAUSTIVE) $(BUILD)/strata.img $(LA57)
+test: $(BENCH) $(OBJECTS) $(EXHAUSTIVE) $(BUILD)/strata.img $(LA57) $(ODDMAP)
 test: all unit $(THREAD_PROGRAMS) $(FUZZ_PROGRAMS) ## run every test; last line: N passed, N failed (T= for pytest)
 	$(Q)$(PYTHON) tests/run --build $(BUILD) --jobs $(JOBS) $(T)
 
-test-boot: all $(BUILD)/strata.img $(LA57) ## boot the whole matrix of machines
+test-boot: all $(BUILD)/strata.img $(LA57) $(ODDMAP) ## boot the whole matrix of machines
 	$(Q)$(PYTHON) tests/run --build $(BUILD) --jobs $(JOBS) --matrix tests/boot $(T)
 
 # Random operations at length, in the library without sanitizers: 10^8 on the page allocator in about a quarter of an

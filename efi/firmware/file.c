@@ -166,23 +166,38 @@ enum file_result file_read(struct loader *loader, const char *name, uint64_t lim
     return result;
 }
 
-static EFI_STATUS write_pieces(EFI_FILE_HANDLE file, const uint8_t *bytes, size_t size) {
-    for (size_t at = 0; at < size;) {
-        UINTN piece = size - at < PIECE_BYTES ? size - at : PIECE_BYTES;
-        EFI_STATUS status = file->Write(file, &piece, (void *)(uintptr_t)(bytes + at));
-        if (EFI_ERROR(status)) {
-            return status;
+void file_push(struct file_out *out) {
+    for (size_t at = 0; at < out->used && !EFI_ERROR(out->status);) {
+        UINTN piece = out->used - at;
+        out->status = out->file->Write(out->file, &piece, out->buffer + at);
+        if (!EFI_ERROR(out->status) && piece == 0) {
+            out->status = EFI_VOLUME_FULL;
         }
-        if (piece == 0) {
-            return EFI_VOLUME_FULL;
+        if (!EFI_ERROR(out->status)) {
+            at += piece;
+            out->written += piece;
         }
-        at += piece;
     }
-    return file->Flush(file);
+    out->used = 0;
 }
 
-EFI_STATUS file_write(struct loader *loader, const char *folder, const char *name,
-                      const void *bytes, size_t size) {
+static void take(struct text *self, const char *bytes, size_t count) {
+    struct file_out *out = (struct file_out *)self;
+    while (count > 0 && !EFI_ERROR(out->status)) {
+        size_t room = out->capacity - out->used;
+        size_t taken = count < room ? count : room;
+        memcpy(out->buffer + out->used, bytes, taken);
+        out->used += taken;
+        bytes += taken;
+        count -= taken;
+        if (out->used == out->capacity) {
+            file_push(out);
+        }
+    }
+}
+
+EFI_STATUS file_create(struct loader *loader, struct file_out *out, const char *folder,
+                       const char *name) {
     const UINT64 make = EFI_FILE_MODE_READ | EFI_FILE_MODE_WRITE | EFI_FILE_MODE_CREATE;
     EFI_FILE_HANDLE file;
     EFI_STATUS status = open_file(loader, &file, folder, make, EFI_FILE_DIRECTORY);
@@ -194,11 +209,19 @@ EFI_STATUS file_write(struct loader *loader, const char *folder, const char *nam
     if (!EFI_ERROR(open_file(loader, &file, name, EFI_FILE_MODE_READ | EFI_FILE_MODE_WRITE, 0))) {
         file->Delete(file);
     }
-    status = open_file(loader, &file, name, make, 0);
-    if (EFI_ERROR(status)) {
-        return status;
+    out->text = (struct text){.write = take};
+    out->status = EFI_SUCCESS;
+    out->used = 0;
+    out->written = 0;
+    return open_file(loader, &out->file, name, make, 0);
+}
+
+EFI_STATUS file_finish(struct file_out *out) {
+    file_push(out);
+    EFI_STATUS flushed = out->file->Flush(out->file);
+    EFI_STATUS closed = out->file->Close(out->file);
+    if (EFI_ERROR(out->status)) {
+        return out->status;
     }
-    status = write_pieces(file, bytes, size);
-    EFI_STATUS closed = file->Close(file);
-    return EFI_ERROR(status) ? status : closed;
+    return EFI_ERROR(flushed) ? flushed : closed;
 }

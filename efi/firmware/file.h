@@ -4,6 +4,8 @@
 
 #include <loader.h>
 
+#include <strata/text.h>
+
 // Opens the volume, as loader->volume; NULL stays there when the loader came another way: over a
 // network, for one.
 void file_open_volume(struct loader *loader);
@@ -31,6 +33,25 @@ struct file_reason {
 enum file_result file_read(struct loader *loader, const char *name, uint64_t limit, void **bytes,
                            size_t *size, struct file_reason *why);
 
-// Writes a file anew, its folder made if it is not there. Says nothing.
-EFI_STATUS file_write(struct loader *loader, const char *folder, const char *name,
-                      const void *bytes, size_t size);
+// A file that is being written, as a sink for text. What comes goes through the buffer, so that a
+// long file takes no more memory than a short one, and the firmware is not called for every word.
+// The caller supplies the buffer, and sets it before file_create.
+struct file_out {
+    struct text text; // first
+    uint8_t *buffer;
+    size_t capacity, used;
+    EFI_FILE_HANDLE file;
+    EFI_STATUS status; // the first write that failed: what comes after it is dropped
+    uint64_t written;  // bytes that the firmware took
+};
+
+// Begins a file anew, its folder made if it is not there. Unless it fails, file_finish has to
+// follow. Both say nothing.
+EFI_STATUS file_create(struct loader *loader, struct file_out *out, const char *folder,
+                       const char *name);
+
+// Hands what the buffer holds to the firmware now: what is refused later leaves it.
+void file_push(struct file_out *out);
+
+// Ends it: the status of the first thing that went wrong since it was begun.
+EFI_STATUS file_finish(struct file_out *out);

@@ -37,15 +37,16 @@ EFI_STATUS contract_room(struct loader *loader) {
     return EFI_SUCCESS;
 }
 
-static void list_ranges(const struct loader *loader) {
-    struct boot_info *info = loader->info;
+uint32_t contract_ranges(const struct loader *loader, struct boot_range ranges[BOOT_RANGE_MAX]) {
+    uint32_t count = 0;
     for (size_t i = 0; i < loader->memory_count; i++) {
         const struct loader_memory *piece = &loader->memory[i];
-        if (piece->kind != 0 && info->range_count < BOOT_RANGE_MAX) {
-            info->ranges[info->range_count++] =
+        if (piece->kind != 0 && count < BOOT_RANGE_MAX) {
+            ranges[count++] =
                 (struct boot_range){paddr(piece->address), piece->pages, piece->kind, 0};
         }
     }
+    return count;
 }
 
 // Without a screen a console can only be a serial line.
@@ -70,7 +71,7 @@ void contract_finish(struct loader *loader) {
     info->log_shown = log_was_on_serial(loader);
     info->options = loader->options.boot;
     collect_tables(loader);
-    list_ranges(loader);
+    info->range_count = contract_ranges(loader, info->ranges);
     loader->jump.page_tables = info->page_tables.value;
     loader->jump.no_execute = loader->machine.no_execute;
     loader->jump.boot_info = info->direct_map.value + (uintptr_t)info;

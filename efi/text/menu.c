@@ -94,8 +94,9 @@ static void save(struct loader *loader) {
     if (loader->volume == NULL) {
         put(loader, "there is no volume to write to\r\n");
     } else if (!EFI_ERROR(record_write(loader))) {
-        put(loader, "\\strata\\map.txt has the memory map and what was said, unless the line above "
-                    "says otherwise\r\n");
+        put(loader,
+            "\\strata\\map.txt has the memory map, the findings and what was said, unless the "
+            "line above says otherwise\r\n");
     }
     loader->options.boot.record = record;
 }

@@ -200,6 +200,11 @@ bool memmap_check_uncached(struct memmap *map, paddr_t begin, paddr_t end);
 // sorted, O(entries x descriptors) at worst.
 size_t memmap_check_attributes_table(struct memmap *map, const struct efi_map *firmware,
                                      const void *table, uint64_t table_bytes);
+// The same for the table that lies at `address` and whose bytes are at `table`, as far as the
+// memory goes that it lies in. Nothing is read and nothing found when that is page 0 (address 0:
+// there is no table), or no RAM that anybody can have put something into.
+size_t memmap_check_attributes_at(struct memmap *map, const struct efi_map *firmware,
+                                  paddr_t address, const void *table);
 // The first valid entry of such a table from entry `*index` on, which is moved behind it: for
 // whoever applies them. False when there is none.
 bool memmap_next_attributes(const struct efi_map *firmware, const void *table, uint64_t table_bytes,

@@ -108,6 +108,27 @@ size_t memmap_check_attributes_table(struct memmap *map, const struct efi_map *f
     return valid;
 }
 
+// Firmware puts the table into boot services' memory (UEFI 2.10, 4.6.4). An address that leads
+// elsewhere is not followed to where nothing may be mapped, page 0 among it.
+static bool readable(const struct memory_region *region) {
+    return region != NULL && memory_class_is_ram(region->class) &&
+           region->class != MEMORY_UNACCEPTED;
+}
+
+size_t memmap_check_attributes_at(struct memmap *map, const struct efi_map *firmware,
+                                  paddr_t address, const void *table) {
+    const struct memory_region *region = memmap_find(map, address);
+    struct attributes_header header;
+    if (address.value < PAGE_SIZE || !readable(region) ||
+        region->end.value - address.value < sizeof(header)) {
+        return 0;
+    }
+    memcpy(&header, table, sizeof(header));
+    uint64_t bytes = sizeof(header) + (uint64_t)header.entries * header.stride;
+    uint64_t room = region->end.value - address.value;
+    return memmap_check_attributes_table(map, firmware, table, bytes < room ? bytes : room);
+}
+
 bool memmap_next_attributes(const struct efi_map *firmware, const void *table, uint64_t table_bytes,
                             uint64_t *index, struct efi_descriptor *entry) {
     struct efi_map entries;

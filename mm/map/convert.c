@@ -109,7 +109,7 @@ enum memmap_status memmap_convert(struct memmap *map, const struct memmap_input 
     if (!readable(map, &input->map)) {
         return MEMMAP_BAD_MAP;
     }
-    size_t count = map_read(map, input, spans);
+    size_t count = span_read(map, input, spans);
     count += read_claims(input, spans + count);
     span_sort(spans, count, storage);
     map_sweep(map, input, spans, count);

@@ -55,7 +55,7 @@ void span_sort(struct span *spans, size_t count, struct span *scratch);
 
 // Reads all descriptors into `spans`, three for each at most, and adds what it finds. Returns how
 // many spans.  O(descriptors).
-size_t map_read(struct memmap *map, const struct memmap_input *input, struct span *spans);
+size_t span_read(struct memmap *map, const struct memmap_input *input, struct span *spans);
 
 // Turns sorted spans into regions.  O(spans).
 void map_sweep(struct memmap *map, const struct memmap_input *input, const struct span *spans,

@@ -242,7 +242,7 @@ static void read_descriptor(struct reader *r) {
     cut_into_pages(r);
 }
 
-size_t map_read(struct memmap *map, const struct memmap_input *input, struct span *spans) {
+size_t span_read(struct memmap *map, const struct memmap_input *input, struct span *spans) {
     uint64_t limit = physical_limit(input->physical_bits);
     struct reader r = {
         .map = map,

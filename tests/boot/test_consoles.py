@@ -65,6 +65,25 @@ def test_the_menu_takes_options_and_saves_the_report(uboot):
     assert "format: type phys_start" in session.volume_file("strata/map.txt").decode()
 
 
+@pytest.mark.parametrize("firmware", ["uboot", "ovmf"])
+def test_what_the_menu_saves_has_the_findings(request, firmware):
+    """With record=off the file is the one that the menu wrote; nothing has been placed yet."""
+    session = request.getfixturevalue(firmware)(options="menu=30 record=off", prompt=False, writable=True)
+    session.expect(r"press a key for the menu \(30 s\)", 90)
+    session.send("x")
+    session.expect("choose: ")
+    session.send("3")
+    session.expect("map.txt has the memory map, the findings and what was said")
+    session.send("1")
+    session.prompt()
+    sound(session)
+    session.close()
+    text = session.volume_file("strata/map.txt").decode()
+    assert re.search(r"^# findings: \d+\n", text, re.MULTILINE) and text.endswith("\n# end\n")
+    assert re.search(r"^#   kernel     \[0x", text, re.MULTILINE)
+    assert "strata: direct map" not in text
+
+
 def test_the_menu_goes_back_to_the_firmware(uboot):
     session = uboot("menu=30", prompt=False)
     session.expect("press a key for the menu")

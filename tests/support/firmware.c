@@ -469,7 +469,8 @@ static void apply_script(void) {
     }
     screen_info.PixelFormat =
         firmware.script.blt_only ? PixelBltOnly : PixelBlueGreenRedReserved8BitPerColor;
-    screen_mode.FrameBufferBase = 0x80000000;
+    screen_mode.FrameBufferBase =
+        firmware.script.screen_base == 0 ? 0x80000000 : firmware.script.screen_base;
     screen_mode.FrameBufferSize = (UINTN)1344 * 800 * 4;
 }
 

@@ -49,7 +49,9 @@ struct firmware_script {
     bool page_0;            // page 0 is the first that is given out
     bool no_volume, no_console, no_load_path, read_only, short_reads;
     bool secure_boot, rng, screen, blt_only;
-    uint64_t stride; // 0: 48
+    uint64_t stride;      // 0: 48
+    uint64_t screen_base; // 0: 2 GiB
+    uint64_t volume_room; // bytes that files may have in all; 0: any number
     enum firmware_placement placement;
     uint64_t seed;
     bool console_not_serial;  // the ConOut variable names no serial port

@@ -57,6 +57,9 @@ static EFI_STATUS EFIAPI file_write(EFI_FILE_HANDLE self, UINTN *size, void *byt
     if (firmware.script.short_reads && *size > 1) {
         *size = 1 + *size / 2;
     }
+    if (firmware.script.volume_room != 0 && file->size + *size > firmware.script.volume_room) {
+        return EFI_VOLUME_FULL;
+    }
     file->bytes = realloc(file->bytes, file->size + *size + 1);
     memcpy(file->bytes + file->size, bytes, *size);
     file->size += *size;

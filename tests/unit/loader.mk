@@ -12,7 +12,9 @@ TEST_SOURCES_loader := $(filter-out efi/machine/machine.c efi/machine/runtime.c,
   tests/support/elf_file.c tests/support/firmware.c tests/support/firmware_files.c tests/support/firmware_machine.c \
   tests/support/loader.c
 TEST_SOURCES_loader_hostile := $(TEST_SOURCES_loader)
-LOADER_HOSTED := $(TEST_SOURCES_loader) tests/unit/test_loader.c tests/unit/test_loader_hostile.c
+TEST_SOURCES_loader_report := $(TEST_SOURCES_loader)
+LOADER_HOSTED := $(TEST_SOURCES_loader) tests/unit/test_loader.c tests/unit/test_loader_hostile.c \
+  tests/unit/test_loader_report.c
 $(LOADER_HOSTED:%.c=$(BUILD)/test/%.o): TEST_FLAGS += -DGNU_EFI_USE_MS_ABI -fshort-wchar -isystem $(GNU_EFI) \
   -isystem $(GNU_EFI)/x86_64
 $(addprefix $(BUILD)/test/,$(patsubst %.c,%.o,$(sort $(LOADER_HOSTED) $(foreach name,elf boot_replay badram options \

@@ -204,6 +204,26 @@ static void a_bad_attributes_table_is_not_read(void **state) {
     assert_int_equal(map.finding_count, 4);
 }
 
+// Of a table somewhere in memory: what goes beyond its region is not read, and where nothing can
+// be, nothing is.
+static void an_attributes_table_lies_in_memory(void **state) {
+    (void)state;
+    struct attributes_table table = {.version = 1, .entries = 1, .stride = 40};
+    table.entry[0] = (struct efi_descriptor){EFI_RUNTIME_SERVICES_CODE, 0, 5 * MIB, 0, 1, RO};
+    assert_int_equal(memmap_check_attributes_at(&map, &firmware, paddr(3 * MIB), &table), 1);
+    assert_int_equal(memmap_check_attributes_at(&map, &firmware, paddr(4 * MIB - 56), &table), 1);
+    assert_int_equal(map.finding_count, 0);
+    table.entries = UINT32_MAX;
+    assert_int_equal(memmap_check_attributes_at(&map, &firmware, paddr(4 * MIB - 24), &table), 0);
+    expect_finding(0, "memory attributes table (version 1, 24 bytes): its header is wrong: not "
+                      "applied");
+    static const uint64_t nowhere[] = {0, 1, MIB - 1, 5 * MIB - 15, 7 * MIB, 8 * MIB, UINT64_MAX};
+    for (size_t i = 0; i < sizeof(nowhere) / sizeof(nowhere[0]); i++) {
+        assert_int_equal(memmap_check_attributes_at(&map, &firmware, paddr(nowhere[i]), NULL), 0);
+    }
+    assert_int_equal(map.finding_count, 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(a_table_in_usable_memory_is_pinned, convert),
@@ -216,6 +236,7 @@ int main(void) {
         cmocka_unit_test_setup(without_room_the_whole_region_is_kept, convert),
         cmocka_unit_test_setup(attributes_entries_have_a_home, convert),
         cmocka_unit_test_setup(a_bad_attributes_table_is_not_read, convert),
+        cmocka_unit_test_setup(an_attributes_table_lies_in_memory, convert),
     };
     return cmocka_run_group_tests_name("memmap_checks", tests, NULL, NULL);
 }
