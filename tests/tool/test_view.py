@@ -222,6 +222,12 @@ def test_what_is_at_an_address(show):
     assert "ACPI table APIC, 120 bytes, good, given back; its copy is at 0x200040" in ask(window, "0x300010")
     assert {"held", "ACPI table RSDT, 56 bytes, good, given back"} <= set(ask(window, "0x300137"))
     assert {"holds", "memory attributes table, 1 KiB"} <= set(ask(window, "0x100010"))
+    # A table of several pages, of which one stays.
+    apart = '{"record":"acpi-table","signature":"DSDT","address":"0x1ffff0","length":32,"class":"kernel"}'
+    window = show(DUMP.replace("--- end ---", f"{apart}\n--- end ---"))
+    assert "holds" in ask(window, "0x1fffff") and "held" not in ask(window, "0x1fffff")
+    assert "held" in ask(window, "0x20000f") and "holds" not in ask(window, "0x20000f")
+    window = show(DUMP)
     assert {"holds", "Strata's copy of the ACPI table APIC"} <= set(ask(window, "0x200040"))
     device = ask(window, "fee00010h")
     assert {"descriptor 2, MMIO, 0xfee00000 and 1 pages, attributes 0x1", "nowhere"} <= set(device)
@@ -274,6 +280,8 @@ def test_which_object_is_at_an_address(show):
         lines = ask(window, address)
         assert lines.count("object") == (said is not None), address
         assert said is None or lines[lines.index("object") + 1] == said
+    window.run("strata.map.view(0x202000, 0x202001)")  # at most a page
+    assert window.run("(strata.map.high - strata.map.low) / strata.map.canvas.clientWidth") < 8  # the smallest object
     window.run("strata.map.view(0x200000, 0x210000)")
     window.settle()
     for share in range(1, 8):  # of the 16 pages in view, the first seven

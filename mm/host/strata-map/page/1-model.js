@@ -132,16 +132,8 @@ function buildModel(kinds) {
   addObjects(model);
   model.mappings = of("mapping").map((record) => span(big(record.start), big(record.end), { record }));
   model.layout = of("layout").map((record) => span(big(record.start), big(record.end), { record }));
-  // What lay where a region has another class by now was there once: its memory has been given back.
-  const stillThere = (start, was) => {
-    const region = model.regions.find((one) => one.first <= start && start < one.last);
-    return was === undefined || (region ? region.record.class : "none") === was;
-  };
-  const table = (address, bytes, was, text, after = "") => {
-    const [start, stays] = [big(address), stillThere(big(address), was)];
-    return span(start, start + big(bytes), { layer: stays ? "holds" : "held",
-      text: text + (stays ? "" : ", given back") + after });
-  };
+  const table = (address, bytes, was, text, after = "") =>
+    span(big(address), big(address) + big(bytes), { was, text, after });
   model.tables = [
     ...of("acpi-table").map((record) => table(record.address, record.length, record.class,
       `ACPI table ${record.signature}, ${record.length} bytes, ${record.state}`,

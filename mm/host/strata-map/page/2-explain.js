@@ -84,6 +84,18 @@ function explainFrame(model, address, say) {
   }
 }
 
+// What lies where the region has another class by now was there once: that memory has been given back. Of a table that
+// begins in memory that stays the rest may have been, page by page.
+function explainTables(model, address, region, say) {
+  for (const { was, text, after } of model.tables.filter((one) => holds(one, address))) {
+    if (was === undefined || (region ? region.record.class : "none") === was) {
+      say("holds", text + after);
+    } else {
+      say("held", `${text}, given back${after}`);
+    }
+  }
+}
+
 function explainMappings(model, address, say) {
   const mapped = model.mappings.filter(({ record, first, last }) => {
     const physical = big(record.physical);
@@ -128,12 +140,10 @@ function explain(model, address) {
     }
   }
   explainFirmware(model, physical, say);
-  explainRegion(model, physical, say);
+  const region = explainRegion(model, physical, say);
   explainSection(model, physical, say);
   explainFrame(model, physical, say);
-  for (const item of model.tables.filter((one) => holds(one, physical))) {
-    say(item.layer, item.text);
-  }
+  explainTables(model, physical, region, say);
   explainObject(model, physical, say);
   if (address === physical) {
     explainMappings(model, physical, say);

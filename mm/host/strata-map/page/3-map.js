@@ -7,7 +7,8 @@
 
 const LANE = { top: 20, height: 40, gap: 24 };
 const AXIS = 28;
-const SPAN_MIN = 16 * PAGE;
+const SPAN_MIN = PAGE; // a pixel is not wider than the smallest object
+const STEP_MIN = 256;
 
 class MemoryMap {
   constructor(canvas, overview, model) {
@@ -189,7 +190,7 @@ class MemoryMap {
 
   drawAxis({ context, ratio, width }, top) {
     const wanted = (this.high - this.low) / Math.max(width / ratio / 130, 1);
-    const step = Math.max(2 ** Math.ceil(Math.log2(wanted)), PAGE);
+    const step = Math.max(2 ** Math.ceil(Math.log2(wanted)), STEP_MIN);
     const scale = width / (this.high - this.low);
     context.font = `${11 * ratio}px ${this.mono}`;
     context.textBaseline = "top";

@@ -51,11 +51,15 @@ function card(id, title, ...children) {
     ...children);
 }
 
+// Columns whose hexadecimal numbers are none.
+const NO_ADDRESSES = new Set(["attributes", "bytes", "in_use", "large_bytes", "overhead", "wanted"]);
+
 function tableOf(columns, rows, ask) {
   const head = element("tr", {}, ...columns.map((name) => element("th", { scope: "col" }, name)));
   const body = element("tbody");
   for (const row of rows) {
-    const cells = row.map((cell) => element("td", {}, ...withAddresses(String(cell ?? "–"), ask)));
+    const cells = row.map((cell, column) => element("td", {}, ...(NO_ADDRESSES.has(columns[column]) ?
+      [String(cell ?? "–")] : withAddresses(String(cell ?? "–"), ask))));
     body.append(element("tr", {}, ...cells));
   }
   return element("div", { class: "scroll" }, element("table", { class: "figures" }, element("thead", {}, head), body));
@@ -207,7 +211,7 @@ function phasesCard(model) {
 const TITLES = { efi: "The firmware's descriptors", region: "Regions", frames: "Frames", mapping: "Page tables",
   layout: "Layout of the address space", protection: "Protection", "acpi-table": "ACPI tables",
   "acpi-data": "Other data of the firmware", "acpi-run": "Pages of ACPI memory", acpi: "ACPI memory",
-  "slab-heap": "kmalloc, beside its slabs", "slab-block": "Slabs, each", "large-object": "Large objects",
+  "slab-heap": "kmalloc, beside its slabs", "slab-block": "Slabs, one by one", "large-object": "Large objects",
   "guarded-object": "Guarded objects", "objects-not-listed": "Objects that are not listed", pool: "Pools of objects",
   vm: "Allocations of kernel addresses", runtime: "Runtime services",
   tripwire: "Memory that the firmware gave up, watched", audit: "Audit of the page tables",
