@@ -128,7 +128,6 @@ struct object_info object_inspect(struct object_heap *heap, const void *address)
     struct object_info info = slab_info(slab, index);
     if ((const uint8_t *)address < slab->base) {
         info.index = 0;
-        info.object = slab->base;
     }
     return info;
 }
