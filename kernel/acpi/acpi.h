@@ -159,10 +159,11 @@ void acpi_find(struct acpi *acpi, const struct acpi_input *input, struct memmap 
 void acpi_compare_memory(struct acpi *acpi, paddr_t smbios);
 
 // Audits all MEMORY_ACPI regions, copies the tables, points every reader at the copies and gives
-// the pages to `allocator` and the class MEMORY_USABLE in the map. When that cannot be done (told
-// to keep, no tables, no memory for the copies, a table that changed) everything stays where it is
-// and `acpi->kept` says why. Panics when the allocator's free count does not rise by exactly the
-// reclaimed pages.  O(pages + tables²).
+// the pages to `allocator` and the class MEMORY_USABLE in the map. When that cannot be done
+// (told to keep, no tables, no memory for the copies, a table that changed) everything stays
+// where it is and `acpi->kept` says why; then it may be called again, when there is memory, say.
+// Panics when the allocator's free count does not rise by exactly the reclaimed pages.  O(pages
+// + tables²).
 void acpi_reclaim(struct acpi *acpi, struct page_allocator *allocator);
 
 // Pages that must stay where they are, and why.

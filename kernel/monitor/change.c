@@ -5,6 +5,7 @@
 // not. So everything is looked at first, and a refusal says what is really there.
 #include <mm/report.h>
 #include <monitor/monitor.h>
+#include <monitor/reclaim.h>
 #include <monitor/whatis.h>
 #include <state.h>
 #include <string.h>
@@ -271,11 +272,17 @@ static void release(struct text *out, size_t count, char **arguments) {
     }
 }
 
+static void reclaim(struct text *out, size_t count, char **arguments) {
+    (void)count, (void)arguments;
+    reclaim_print(out, &strata);
+}
+
 const struct monitor_command monitor_change_commands[] = {
     {"alloc", "ORDER [below ADDRESS] | COUNT pages|bytes [align A] [below B] [boundary C]",
      "takes a block of 2^ORDER pages, or contiguous ones", 1, 8, alloc},
     {"free", "ADDRESS ORDER | ADDRESS COUNT pages|bytes", "gives them back", 2, 3, free_by_hand},
     {"reserve", "BEGIN END", "takes exactly these addresses, END not included", 2, 2, reserve},
     {"release", "BEGIN END", "gives reserved addresses back", 2, 2, release},
+    {"reclaim", "", "gives back all that is kept for later, and says by whom", 0, 0, reclaim},
     {0},
 };

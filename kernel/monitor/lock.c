@@ -11,13 +11,13 @@
 static const struct {
     const char *name, *when;
 } locked[] = {
-    {"alloc", NULL},      {"free", NULL},  {"reserve", NULL}, {"release", NULL},
-    {"kalloc", NULL},     {"kfree", NULL}, {"shrink", NULL},  {"selftest", NULL},
-    {"vmalloc", NULL},    {"vfree", NULL}, {"ioremap", NULL}, {"iounmap", NULL},
-    {"vmtrim", NULL},     {"user", NULL},  {"memtest", NULL}, {"badram", ""},
-    {"inject", ""},       {"leaks", "on"}, {"trace", "on"},   {"trace", "forget"},
-    {"bench", NULL},      {"guard", ""},   {"fault", NULL},   {"plant", NULL},
-    {"runtime", "break"},
+    {"alloc", NULL},      {"free", NULL},    {"reserve", NULL}, {"release", NULL},
+    {"kalloc", NULL},     {"kfree", NULL},   {"shrink", NULL},  {"selftest", NULL},
+    {"vmalloc", NULL},    {"vfree", NULL},   {"ioremap", NULL}, {"iounmap", NULL},
+    {"vmtrim", NULL},     {"user", NULL},    {"memtest", NULL}, {"badram", ""},
+    {"inject", ""},       {"leaks", "on"},   {"trace", "on"},   {"trace", "forget"},
+    {"bench", NULL},      {"guard", ""},     {"fault", NULL},   {"plant", NULL},
+    {"runtime", "break"}, {"reclaim", NULL},
 };
 
 bool command_lock_rule(const char *name, size_t *index, const char **when) {

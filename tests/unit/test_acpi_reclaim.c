@@ -142,6 +142,27 @@ static void no_memory_keeps_everything(void **state) {
     assert_int_equal(xsdt->length, xsdt->held);
 }
 
+// Once there is memory it can be asked again.
+static void what_had_no_memory_goes_later(void **state) {
+    struct board *board = *state;
+    board_find(board);
+    pfn_t blocks[512];
+    size_t count = 0;
+    while (page_alloc(&board->pages, 0, PAGE_ANYWHERE, PAGE_OWNER_TEST, &blocks[count]) ==
+           PAGE_OK) {
+        count++;
+    }
+    board_reclaim(board);
+    assert_string_equal(board->acpi.kept, "no memory for the copies");
+    while (count != 0) {
+        page_free(&board->pages, blocks[--count], 0);
+    }
+    board_reclaim(board);
+    assert_string_equal(board_summary(board),
+                        "acpi: 20 pages: 16 reclaimed, 4 pinned (BGRT image), tables copied 10 "
+                        "(9.2 KiB)");
+}
+
 // Two pages in a row and a single one are all that is free, and all that the copies need.
 static void scattered_memory_serves(void **state) {
     struct board *board = *state;
@@ -396,6 +417,7 @@ int main(void) {
         TEST(shared_pages_are_pinned),
         TEST(an_image_without_a_header_pins_a_page),
         TEST(no_memory_keeps_everything),
+        TEST(what_had_no_memory_goes_later),
         TEST(scattered_memory_serves),
         TEST(no_room_for_the_new_xsdt),
         TEST(no_room_for_the_new_rsdp),
