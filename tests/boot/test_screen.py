@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import sound
+from harness import BUILD, LOADER, sound
 from screen import Screenshot, wrapped
 from session import PROMPT
 
@@ -89,11 +89,40 @@ def test_a_screen_that_only_the_firmware_can_draw_on(ovmf):
     sound(session)
 
 
-@pytest.mark.parametrize("screen", ["640x480", pytest.param("ramfb", marks=pytest.mark.matrix)])
-def test_a_panic_before_there_is_memory_is_shown(ovmf, screen):
+def start_on_five_levels(ovmf, screen, files=(), **more):
+    """Boots from the UEFI shell, after an EFI application has put the firmware on five-level page tables."""
+    files = [("la57.efi", (BUILD / "test/boot/la57.efi").read_bytes()), ("strata.efi", LOADER.read_bytes()),
+             ("EFI/BOOT/BOOTX64.EFI", None), *files]
+    session = start(ovmf, screen, cpu="max,+la57", files=files, **(more | {"prompt": False}))
+    session.expect(r"Press ESC in \d+ seconds|Shell> ", 60)
+    session.send("\x1b")
+    session.expect(r"Shell> ", 30)
+    session.send("fs0:\\la57.efi\r")
+    session.expect(r"Shell> ", 30)
+    session.send("fs0:\\strata.efi\r")
+    session.expect("page tables of 5 levels$", 30)
+    return session
+
+
+@pytest.mark.parametrize("options, kept", [
+    ("fail=every:2", True), pytest.param("", False, marks=pytest.mark.matrix),
+])
+def test_the_screen_under_five_levels(ovmf, options, kept):
+    """On the kernel's own tables; and on the loader's, which have one level more to add it to."""
+    session = start_on_five_levels(ovmf, "800x600", options=options)
+    session.prompt()
+    assert ("the kernel stays on the loader's page tables" in session.text) == kept
+    expect_same(session)
+
+
+@pytest.mark.parametrize("screen, begin", [
+    ("640x480", start), ("640x480", start_on_five_levels),
+    pytest.param("ramfb", start, marks=pytest.mark.matrix),
+], ids=["640x480", "five-levels", "ramfb"])
+def test_a_panic_before_there_is_memory_is_shown(ovmf, screen, begin):
     """On the map of a machine that has next to nothing: there are neither page tables nor cells yet."""
     little = ("little.txt", b"7 0x1000000 16 0xf\n")
-    session = start(ovmf, screen, prompt=False, options="replay=little.txt", files=[little])
+    session = begin(ovmf, screen, options="replay=little.txt", files=[little], prompt=False)
     session.expect(r"^panic: the firmware left no memory .*(\n.*)*?\nstopped\.$", 120)
     shot = shown_soon(session, lambda shot: "stopped." in shot.text(), "the panic is not shown")
     said = session.text[session.text.index("\npanic: ") + 1:]
