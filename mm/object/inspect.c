@@ -43,7 +43,7 @@ void object_cache_kept(const struct object_cache *cache, unsigned cpu, uint64_t 
     *room = part->capacity;
 }
 
-_Static_assert(OBJECT_BLOCK_WORDS * 64 == SLAB_OBJECTS, "a bit for each object of a slab");
+_Static_assert(OBJECT_BLOCK_WORDS == SLAB_OBJECTS / 64, "a bit for each object of a slab");
 
 // The heap's lock is held.
 static struct object_info large_info(const struct slab *slab) {
