@@ -12,6 +12,7 @@ void guard_start(struct kernel *kernel);
 // Pages for guarded objects, out of vmalloc.
 struct object_guard_pages guard_pages(struct kernel *kernel);
 
-// Chooses a cache by its name, or kmalloc's class for a size ("64", "4K"); NULL: none. False, with
-// nothing changed, when there is none of that name. Guards are started.
+// Chooses a cache by its name, or kmalloc's class for a size ("64", "4K"), or its large objects
+// ("large", or a larger size); NULL: none. False, with nothing changed, when there is none of that
+// name. Guards are started.
 bool guard_choose(struct kernel *kernel, const char *what, bool at_begin);

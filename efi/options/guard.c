@@ -4,6 +4,7 @@
 //
 //    guard=64               what kmalloc's class that serves 64 bytes hands out; 4K is 4096
 //    guard=kmalloc-64       the same class by its name; any object cache has one
+//    guard=large            kmalloc's objects of more than 64 KiB
 //    guard=64:begin         at the begin of its pages: for what runs over the front
 //    guard=off              none
 //

@@ -14,9 +14,16 @@
 // object has a red page at both ends (none before one that is aligned to more than 2 MiB), and its
 // pages go back when 8 MiB were freed after it.
 //
-// What is not noticed: a read (but of poison, which is no pointer to anything and no plausible
-// number), and a write that jumps over a red zone into an object that is in use.
-// mm/object_guard.h stops reads, too, and writes up to a page away, for the objects of one cache.
+// A write through an old pointer is noticed as long as the place is nobody's when it is made: when
+// it leaves the quarantine, and at the latest when it is handed out again. Made after that it is
+// not: red zones are whole, and the bytes are the new owner's (use after reuse). Likewise a free by
+// the old owner, which nothing tells from the new one's: the next free, the new owner's, is
+// reported then, with the old owner's as the one that freed it.
+//
+// Nor is noticed a read (but of poison, which is no pointer to anything and no plausible number),
+// and a write that jumps over a red zone into an object that is in use. mm/object_guard.h stops all
+// of that, for the objects of one cache: reads, writes up to a page away, and whatever goes through
+// an old pointer, before and after reuse.
 #pragma once
 
 #include <mm/cache.h>

@@ -6,20 +6,27 @@
 //   at the begin   nothing │ [object]red ……… red    │ nothing    for what runs over the front
 //                           └──── pages of its own ─┘
 //
-// When it is freed the pages go back at once, but their addresses stay out of use until
-// OBJECT_GUARD_QUARANTINE others were freed: whoever reads or writes a freed object stops too. What
-// lies between the object and its pages' ends is red, and looked at when it is freed. A report
-// about such a fault asks object_guard_look whose address it is.
+// When it is freed the pages go back at once, and may be somebody else's the next moment. Their
+// addresses do not: nothing is ever mapped there again until there are no others, or so many freed
+// objects wait as the window has room for; then those that were freed first are used again. So
+// whoever reads or writes through an old pointer stops, also when the memory has long been handed
+// out anew (use after reuse): red zones and poison cannot see that. What lies between the object
+// and its pages' ends is red, and looked at when it is freed. A report about a fault asks
+// object_guard_look whose address it is: object, cache, who allocated and who freed it.
 //
 // Where the pages come from is the caller's business: a kernel has vmalloc, a hosted program mmap.
 // Such an object does not lie in the direct map, so its physical address is not its distance from
-// there. When there is no memory for such pages, the object comes from a slab like any other.
+// there; what has to lie below a ceiling is never guarded. When there is no memory for such pages,
+// the object comes from a slab like any other.
+//
+// Large objects of kmalloc are guarded as the cache OBJECT_GUARD_LARGE. One whose size is a power
+// of two is aligned to that, another one to 8 bytes, as in the classes, and no more to a page.
 #pragma once
 
 #include <mm/cache.h>
+#include <mm/ranges.h>
 
-#define OBJECT_GUARD_QUARANTINE 1024
-#define OBJECT_GUARD_BUCKETS    512
+#define OBJECT_GUARD_LARGE "large" // the name under which large objects are chosen
 
 // Whoever makes the pages. Called with no lock held.
 struct object_guard_pages {
@@ -31,6 +38,9 @@ struct object_guard_pages {
     // Gives the addresses of hidden pages back.
     void (*give)(void *context, void *begin, uint64_t pages);
     void *context;
+    // How many freed objects keep their addresses: each costs a record of 128 bytes, and what
+    // whoever makes the pages needs to keep addresses.
+    uint64_t window;
 };
 
 struct guarded; // mm/object/guard.c
@@ -42,9 +52,10 @@ struct object_guard {
     struct lock lock;
     char cache[OBJECT_NAME_MAX]; // that is guarded; "": none
     bool at_begin;
-    struct guarded *buckets[OBJECT_GUARD_BUCKETS]; // by their first page
-    struct guarded *oldest, *newest;               // in quarantine
-    uint64_t in_use, quarantined, refused;         // refused: came from a slab instead
+    struct object_cache large;             // what large objects are of; it has no slabs
+    struct ranges objects;                 // in use and freed, by their pages
+    struct guarded *oldest, *newest;       // freed: in quarantine
+    uint64_t in_use, quarantined, refused; // refused: came from a slab instead
 };
 
 // Makes a heap able to guard a cache; none is chosen yet. False, with nothing done, when the heap
@@ -72,12 +83,12 @@ struct object_guarded {
     uint32_t allocated_by, freed_by; // offsets in the program's text (port_text); 0: never
 };
 
-// All guarded objects, in use and freed, one after the other: the one that comes after `*guarded`
-// in the table, by bucket and address. NULL as its `begin`: the first. False at the end. What is
-// there throughout is seen once.  O(objects of a bucket).
+// All guarded objects, in use and freed, in the order of their addresses: the one that comes after
+// `*guarded`. NULL as its `begin`: the first. False at the end. What is there throughout is seen
+// once.  O(log objects).
 bool object_guard_next(struct object_heap *heap, struct object_guarded *guarded);
 
 // The guarded object in whose pages, or in the page before or behind them, the address lies: the
 // nearer one of two. False when there is none, or the lock cannot be had in a moment: for reports
-// about faults.  O(1).
+// about faults.  O(log objects).
 bool object_guard_look(struct object_heap *heap, const void *address, struct object_guarded *out);

@@ -101,9 +101,9 @@ static bool open_heap(struct defects *test) {
     }
     if (test->kind == GUARDED) {
         object_guard_start(&test->guard, &test->kmalloc.heap, test->guard_pages);
-        const char *name = test->kmalloc.classes[0].name;
-        for (unsigned i = 0; i < KMALLOC_CLASSES && test->kmalloc.classes[i].wanted <= test->size;
-             i++) {
+        const char *name = OBJECT_GUARD_LARGE;
+        for (unsigned i = KMALLOC_CLASSES;
+             i-- > 0 && test->kmalloc.classes[i].wanted >= test->size;) {
             name = test->kmalloc.classes[i].name;
         }
         object_guard_choose(&test->guard, name, test->at_begin);
@@ -171,9 +171,13 @@ void defects_play(struct defects *test, bool debug) {
 }
 
 void defects_play_guarded(struct defects *test) {
+    static const uint32_t large[] = {65544, 100000, 131072, 300008, 1048576, 3145736};
     test->debug = true;
     for (unsigned begin = 0; begin < 2; begin++) {
         test->at_begin = begin != 0;
         play_classes(test, GUARDED);
+        for (size_t i = 0; i < sizeof(large) / sizeof(large[0]); i++) {
+            play_object(test, GUARDED, large[i], 0);
+        }
     }
 }

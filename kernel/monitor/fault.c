@@ -2,6 +2,7 @@
 // One way to fail for each kind of report.
 #include <kmalloc.h>
 #include <mm/assert.h>
+#include <mm/object_debug.h>
 #include <monitor/fault.h>
 #include <state.h>
 #include <string.h>
@@ -78,6 +79,19 @@ static void fault_use_after_free(void) {
     kfree(object);
     if (object != NULL) {
         touch(object + 16);
+    }
+}
+
+// So many others come and go that its place, and its page, have long been somebody else's. What is
+// written is what a freed object holds.
+static void fault_use_after_reuse(void) {
+    uint8_t *object = kmalloc(64, 0);
+    kfree(object);
+    for (unsigned i = 0; i < 5000; i++) {
+        kfree(kmalloc(64, 0));
+    }
+    if (object != NULL) {
+        *(volatile uint8_t *)(object + 16) = OBJECT_POISON;
     }
 }
 
@@ -158,6 +172,8 @@ static const struct {
     {"guard", "writes behind memory from vmalloc", fault_guard},
     {"overflow", "writes behind an object of 64 bytes: stopped with guard=64", fault_overflow},
     {"use-after-free", "touches a freed object of 64 bytes: likewise", fault_use_after_free},
+    {"use-after-reuse", "writes to one whose place others had since: likewise",
+     fault_use_after_reuse},
     {"user-access", "reads user memory from the kernel", fault_user_access},
     {"user-execute", "calls user memory from the kernel", fault_user_execute},
     {"non-canonical", "reads an address that is not canonical", fault_not_canonical},
@@ -184,6 +200,6 @@ void fault_command(struct text *out, size_t count, char **arguments) {
     }
     text_puts(out, "fault goes wrong on purpose, and the kernel stops; the ways are\n");
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
-        text_printf(out, "  %-15s %s\n", kinds[i].name, kinds[i].what);
+        text_printf(out, "  %-16s %s\n", kinds[i].name, kinds[i].what);
     }
 }

@@ -121,8 +121,10 @@ static void show_guard(struct text *out) {
         text_printf(out, "%s is guarded, at the %s of its pages", guard->cache,
                     guard->at_begin ? "begin" : "end");
     }
-    text_printf(out, ": %lu objects in use, %lu freed and out of reach, %lu without pages\n",
-                guard->in_use, guard->quarantined, guard->refused);
+    text_printf(out,
+                ": %lu objects in use, %lu freed and out of reach, of %lu that can be, %lu without "
+                "pages\n",
+                guard->in_use, guard->quarantined, guard->pages.window, guard->refused);
 }
 
 static void guard_command(struct text *out, size_t count, char **arguments) {

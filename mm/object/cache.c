@@ -108,7 +108,7 @@ static void prepare(struct object_cache *cache, void *object, unsigned flags, si
 void *object_alloc_slow(struct object_cache *cache, unsigned flags, size_t size,
                         const void *caller) {
     if (cache->guarded) {
-        void *guarded = guard_alloc(cache, flags, size, caller);
+        void *guarded = guard_alloc(cache, flags, size, cache->align, caller);
         if (guarded != NULL) {
             return guarded;
         }

@@ -1,76 +1,69 @@
 // SPDX-License-Identifier: MIT
-// Guarded objects: pages of their own, and a record for each in a table by its first page.
+// Guarded objects: pages of their own, and a record for each in a tree by its addresses.
 //
-// A record is in the table from the allocation until it leaves the quarantine, so that a fault on
-// its pages, mapped or not, finds it. Pages are taken, hidden and given back with no lock held: the
-// locks of whoever has them come before the heap's.
+// A record is in the tree from the allocation until its addresses go back, so that a fault on its
+// pages, mapped or not, finds it. Addresses of freed objects wait in the order in which they were
+// freed, and the oldest go back when too many wait or when there are no others. Pages are taken,
+// hidden and given back with no lock held: the locks of whoever has them come before the heap's.
 //
-// Invariants (tests/unit/test_object_guard.c, and guard_check):
-//   G1  a record is in its page's bucket exactly until its addresses go back      oracle_agrees
-//   G2  as many records are in use and in quarantine as are counted               oracle_agrees
+// Invariants (tests/unit/test_object_guard_pages.c, and guard_check):
+//   G1  a record is in the tree exactly until its addresses go back       oracle_agrees
+//   G2  as many records are in use and in quarantine as are counted       oracle_agrees
+//   G3  addresses go back in the order in which they were freed           addresses_go_in_turn
 #include "guard.h"
 
 #include <string.h>
 
 #define LOOK_TRIES 10000
-#define PAGES_MOST (OBJECT_SIZE_MAX / PAGE_SIZE)
+
+// So many freed objects' addresses are given back for one request that finds no room, at most.
+#define ROOM_TRIES 64
 
 struct guarded {
-    struct guarded *next;  // of the same bucket
+    struct range range;    // of its pages
     struct guarded *newer; // in quarantine
-    struct object_cache *cache;
-    uint8_t *begin, *object;
-    uint64_t pages;
-    uint32_t size; // as asked for
+    const struct object_cache *cache;
+    uint8_t *object;
+    uint64_t size; // as asked for
     uint32_t allocated_by, freed_by;
     bool in_use;
 };
+
+static uint8_t *begin_of(const struct guarded *record) {
+    return (uint8_t *)record->range.begin;
+}
+
+static uint64_t bytes_of(const struct guarded *record) {
+    return record->range.end - record->range.begin;
+}
 
 static struct object_guarded describe(const struct guarded *record) {
     return (struct object_guarded){
         .cache = record->cache,
         .object = record->object,
         .size = record->size,
-        .begin = record->begin,
-        .bytes = record->pages * PAGE_SIZE,
+        .begin = begin_of(record),
+        .bytes = bytes_of(record),
         .in_use = record->in_use,
         .allocated_by = record->allocated_by,
         .freed_by = record->freed_by,
     };
 }
 
-static struct guarded **bucket_of(struct object_guard *guard, uint64_t address) {
-    return &guard->buckets[address / PAGE_SIZE % OBJECT_GUARD_BUCKETS];
+static struct guarded *record_of(const struct range *range) {
+    _Static_assert(offsetof(struct guarded, range) == 0, "a record begins with its range");
+    return (struct guarded *)(uintptr_t)range;
 }
 
 // The record whose pages the address lies in. Locked.
-static struct guarded *find(struct object_guard *guard, uint64_t address) {
-    uint64_t page = align_down(address, PAGE_SIZE);
-    for (uint64_t back = 0; back < PAGES_MOST && back * PAGE_SIZE <= page; back++) {
-        uint64_t begin = page - back * PAGE_SIZE;
-        struct guarded *record = *bucket_of(guard, begin);
-        while (record != NULL && (uint64_t)record->begin != begin) {
-            record = record->next;
-        }
-        if (record != NULL) {
-            return back < record->pages ? record : NULL;
-        }
-    }
-    return NULL;
+static struct guarded *find(const struct object_guard *guard, uint64_t address) {
+    return record_of(ranges_find(&guard->objects, vaddr(address)));
 }
 
-static void insert(struct object_guard *guard, struct guarded *record) {
-    struct guarded **bucket = bucket_of(guard, (uint64_t)record->begin);
-    record->next = *bucket;
-    *bucket = record;
-}
-
-static void remove_record(struct object_guard *guard, const struct guarded *record) {
-    struct guarded **place = bucket_of(guard, (uint64_t)record->begin);
-    while (*place != record) {
-        place = &(*place)->next;
-    }
-    *place = record->next;
+// All records in turn: the first for NULL. Locked.
+static struct guarded *next_record(const struct object_guard *guard, const struct guarded *record) {
+    return record_of(record == NULL ? ranges_from(&guard->objects, vaddr(0))
+                                    : ranges_next(&record->range, vaddr(0)));
 }
 
 bool object_guard_start(struct object_guard *guard, struct object_heap *heap,
@@ -82,6 +75,9 @@ bool object_guard_start(struct object_guard *guard, struct object_heap *heap,
     guard->heap = heap;
     guard->pages = *pages;
     guard->lock.rank = LOCK_OBJECT_HEAP;
+    ranges_init(&guard->objects, vaddr(0), vaddr(UINT64_MAX), 0);
+    guard->large =
+        (struct object_cache){.heap = heap, .is_class = true, .name = OBJECT_GUARD_LARGE};
     __atomic_store_n(&heap->guard, guard, __ATOMIC_RELEASE);
     return true;
 }
@@ -99,6 +95,7 @@ bool object_guard_choose(struct object_guard *guard, const char *name, bool at_b
     memset(guard->cache, 0, sizeof(guard->cache));
     memcpy(guard->cache, length != 0 ? name : "", length);
     guard->at_begin = at_begin;
+    guard->large.guarded = found = guard_wants(guard->heap, OBJECT_GUARD_LARGE);
     for (struct object_cache *cache = guard->heap->caches; cache != NULL; cache = cache->next) {
         cache->guarded = guard_wants(guard->heap, cache->name);
         found = found || cache->guarded;
@@ -107,23 +104,8 @@ bool object_guard_choose(struct object_guard *guard, const char *name, bool at_b
     return found;
 }
 
-// The object in its pages: as near to one end of them as its alignment allows.
-static void place(struct guarded *record, bool at_begin) {
-    const struct object_cache *cache = record->cache;
-    uint64_t align = cache->align < PAGE_SIZE ? cache->align : PAGE_SIZE;
-    uint8_t *end = record->begin + record->pages * PAGE_SIZE;
-    record->object = at_begin ? record->begin : end - align_up(record->size, align);
-}
-
-static bool take_pages(struct object_guard *guard, struct guarded *record) {
-    uint64_t align = record->cache->align < PAGE_SIZE ? PAGE_SIZE : record->cache->align;
-    record->pages = align_up(record->size, PAGE_SIZE) / PAGE_SIZE;
-    record->begin = guard->pages.take(guard->pages.context, record->pages, align);
-    return record->begin != NULL;
-}
-
 static void fill(const struct guarded *record, bool zero) {
-    memset(record->begin, OBJECT_RED, record->pages * PAGE_SIZE);
+    memset(begin_of(record), OBJECT_RED, bytes_of(record));
     if (record->cache->construct != NULL) {
         record->cache->construct(record->object);
     } else {
@@ -131,30 +113,93 @@ static void fill(const struct guarded *record, bool zero) {
     }
 }
 
-void *guard_alloc(struct object_cache *cache, unsigned flags, size_t size, const void *caller) {
-    struct object_guard *guard = cache->heap->guard;
-    struct guarded *record = record_alloc(cache->heap, sizeof(*record), flags);
-    if (record != NULL) {
-        record->cache = cache;
-        record->size = (uint32_t)size;
-        record->allocated_by = object_debug_site(caller);
-        record->in_use = true;
+// Takes pages for an object and puts it as near to one end of them as its alignment allows. NULL
+// without memory or addresses. No other than its place is filled in.
+static struct guarded *make(struct object_guard *guard, size_t size, size_t align, unsigned flags) {
+    struct guarded *record = record_alloc(guard->heap, sizeof(*record), flags);
+    if (record == NULL) {
+        return NULL;
     }
-    if (record == NULL || !take_pages(guard, record)) {
-        if (record != NULL) {
-            record_free(cache->heap, record);
-        }
+    uint64_t bytes = align_up(size, PAGE_SIZE), small = align < PAGE_SIZE ? align : PAGE_SIZE;
+    uint8_t *begin = guard->pages.take(guard->pages.context, bytes / PAGE_SIZE,
+                                       align < PAGE_SIZE ? PAGE_SIZE : align);
+    if (begin == NULL) {
+        record_free(guard->heap, record);
+        return NULL;
+    }
+    record->range.begin = (uint64_t)begin;
+    record->range.end = record->range.begin + bytes;
+    record->size = size;
+    record->object = guard->at_begin ? begin : begin + bytes - align_up(size, small);
+    return record;
+}
+
+static void insert(struct object_guard *guard, struct guarded *record) {
+    unsigned long irq = lock_acquire(&guard->lock);
+    bool inserted = ranges_insert(&guard->objects, &record->range, vaddr(record->range.begin),
+                                  vaddr(record->range.end));
+    guard->in_use++;
+    lock_release(&guard->lock, irq);
+    ASSERT(inserted);
+}
+
+static void give_back(struct object_guard *guard, struct guarded *record) {
+    guard->pages.give(guard->pages.context, begin_of(record), bytes_of(record) / PAGE_SIZE);
+    record_free(guard->heap, record);
+}
+
+// Takes the oldest out of quarantine when there are more than so many; NULL when there are not.
+static struct guarded *take_oldest(struct object_guard *guard, uint64_t most) {
+    unsigned long irq = lock_acquire(&guard->lock);
+    struct guarded *oldest = guard->quarantined > most ? guard->oldest : NULL;
+    if (oldest != NULL) {
+        guard->oldest = oldest->newer;
+        guard->newest = guard->oldest == NULL ? NULL : guard->newest;
+        guard->quarantined--;
+        ranges_remove(&guard->objects, &oldest->range);
+    }
+    lock_release(&guard->lock, irq);
+    return oldest;
+}
+
+// Gives the oldest addresses back when more than so many wait.
+static bool give_oldest(struct object_guard *guard, uint64_t most) {
+    struct guarded *oldest = take_oldest(guard, most);
+    if (oldest != NULL) {
+        give_back(guard, oldest);
+    }
+    return oldest != NULL;
+}
+
+void *guard_alloc(const struct object_cache *cache, unsigned flags, size_t size, size_t align,
+                  const void *caller) {
+    struct object_guard *guard = cache->heap->guard;
+    struct guarded *record = make(guard, size, align, flags);
+    for (unsigned i = 0; record == NULL && i < ROOM_TRIES && give_oldest(guard, 0); i++) {
+        record = make(guard, size, align, flags);
+    }
+    if (record == NULL) {
         __atomic_fetch_add(&guard->refused, 1, __ATOMIC_RELAXED);
         return NULL;
     }
-    place(record, guard->at_begin);
+    record->cache = cache;
+    record->allocated_by = object_debug_site(caller);
+    record->in_use = true;
     fill(record, (flags & OBJECT_ZERO) != 0 || cache->heap->options.zero_on_alloc);
     void *object = record->object;
-    unsigned long irq = lock_acquire(&guard->lock);
     insert(guard, record);
-    guard->in_use++;
-    lock_release(&guard->lock, irq);
     return object;
+}
+
+void *guard_alloc_large(struct object_heap *heap, unsigned flags, size_t size, size_t align,
+                        const void *caller) {
+    struct object_guard *guard = __atomic_load_n(&heap->guard, __ATOMIC_ACQUIRE);
+    if (guard == NULL || !guard->large.guarded) {
+        return NULL;
+    }
+    bool power = (size & (size - 1)) == 0;
+    align = align > 8 ? align : align == 0 && power ? size : 8;
+    return guard_alloc(&guard->large, flags, size, align, caller);
 }
 
 bool guard_find(struct object_heap *heap, const void *address, struct object_guarded *out) {
@@ -217,32 +262,16 @@ const char *guard_refusal(const struct object_cache *cache, const struct object_
     return guarded->in_use ? NULL : "double free";
 }
 
-// The one of a bucket that has the lowest address above `after`. Locked.
-static const struct guarded *lowest_above(const struct guarded *bucket, const uint8_t *after) {
-    const struct guarded *lowest = NULL;
-    for (const struct guarded *at = bucket; at != NULL; at = at->next) {
-        if (at->begin > after && (lowest == NULL || at->begin < lowest->begin)) {
-            lowest = at;
-        }
-    }
-    return lowest;
-}
-
 bool object_guard_next(struct object_heap *heap, struct object_guarded *guarded) {
     struct object_guard *guard = __atomic_load_n(&heap->guard, __ATOMIC_ACQUIRE);
     if (guard == NULL) {
         return false;
     }
-    const uint8_t *after = guarded->begin;
-    uint64_t bucket = (uint64_t)(bucket_of(guard, (uint64_t)after) - guard->buckets);
-    const struct guarded *next = NULL;
+    uint64_t end = guarded->begin == NULL ? 0 : (uint64_t)guarded->begin + guarded->bytes;
     unsigned long irq = lock_acquire(&guard->lock);
-    for (; next == NULL && bucket < OBJECT_GUARD_BUCKETS; bucket++) {
-        next = lowest_above(guard->buckets[bucket], after);
-        after = NULL;
-    }
+    const struct range *next = ranges_from(&guard->objects, vaddr(end));
     if (next != NULL) {
-        *guarded = describe(next);
+        *guarded = describe(record_of(next));
     }
     lock_release(&guard->lock, irq);
     return next != NULL;
@@ -279,35 +308,13 @@ static bool find_around(const struct object_guarded *guarded, struct object_defe
     return wrong != NULL;
 }
 
-static void give_back(struct object_guard *guard, struct guarded *record) {
-    guard->pages.give(guard->pages.context, record->begin, record->pages);
-    record_free(guard->heap, record);
-}
-
-// Takes the oldest out of quarantine when there are more than so many; NULL when there are not.
-static struct guarded *take_oldest(struct object_guard *guard, uint64_t most) {
-    unsigned long irq = lock_acquire(&guard->lock);
-    struct guarded *oldest = guard->quarantined > most ? guard->oldest : NULL;
-    if (oldest != NULL) {
-        guard->oldest = oldest->newer;
-        guard->newest = guard->oldest == NULL ? NULL : guard->newest;
-        guard->quarantined--;
-        remove_record(guard, oldest);
-    }
-    lock_release(&guard->lock, irq);
-    return oldest;
-}
-
 static void quarantine(struct object_guard *guard, struct guarded *record) {
     unsigned long irq = lock_acquire(&guard->lock);
     *(guard->oldest == NULL ? &guard->oldest : &guard->newest->newer) = record;
     guard->newest = record;
     guard->quarantined++;
     lock_release(&guard->lock, irq);
-    struct guarded *oldest = take_oldest(guard, OBJECT_GUARD_QUARANTINE);
-    if (oldest != NULL) {
-        give_back(guard, oldest);
-    }
+    give_oldest(guard, guard->pages.window);
 }
 
 bool guard_free(struct object_heap *heap, const struct object_cache *cache, void *object,
@@ -334,15 +341,13 @@ bool guard_free(struct object_heap *heap, const struct object_cache *cache, void
     if (!ours) {
         object_misuse(heap, cache, object);
     }
-    guard->pages.hide(guard->pages.context, record->begin, record->pages);
+    guard->pages.hide(guard->pages.context, begin_of(record), bytes_of(record) / PAGE_SIZE);
     quarantine(guard, record);
     return true;
 }
 
 void guard_drain(struct object_heap *heap) {
-    struct guarded *oldest;
-    while (heap->guard != NULL && (oldest = take_oldest(heap->guard, 0)) != NULL) {
-        give_back(heap->guard, oldest);
+    while (heap->guard != NULL && give_oldest(heap->guard, 0)) {
     }
 }
 
@@ -364,11 +369,10 @@ bool guard_each(struct object_heap *heap,
         return false;
     }
     unsigned long irq = lock_acquire(&guard->lock);
-    for (unsigned i = 0; i < OBJECT_GUARD_BUCKETS && !stopped; i++) {
-        for (const struct guarded *at = guard->buckets[i]; at != NULL && !stopped; at = at->next) {
-            struct object_guarded guarded = describe(at);
-            stopped = at->in_use && visit(context, &guarded);
-        }
+    for (const struct guarded *at = next_record(guard, NULL); at != NULL && !stopped;
+         at = next_record(guard, at)) {
+        struct object_guarded guarded = describe(at);
+        stopped = at->in_use && visit(context, &guarded);
     }
     lock_release(&guard->lock, irq);
     return stopped;
@@ -382,24 +386,24 @@ bool guard_defect(struct object_heap *heap, struct object_defect *defect) {
     return guard_each(heap, visit_around, defect);
 }
 
-const char *guard_check(struct object_heap *heap) {
-    struct object_guard *guard = heap->guard;
+// G2.
+static const char *check_counts(const struct object_guard *guard) {
     uint64_t in_use = 0, quarantined = 0, listed = 0;
-    for (unsigned i = 0; guard != NULL && i < OBJECT_GUARD_BUCKETS; i++) {
-        for (const struct guarded *at = guard->buckets[i]; at != NULL; at = at->next) {
-            in_use += at->in_use;
-            quarantined += !at->in_use;
-            if (bucket_of(guard, (uint64_t)at->begin) != &guard->buckets[i]) {
-                return "the record of a guarded object is in the wrong bucket";
-            }
-        }
+    for (const struct guarded *at = next_record(guard, NULL); at != NULL;
+         at = next_record(guard, at)) {
+        in_use += at->in_use;
+        quarantined += !at->in_use;
     }
-    for (const struct guarded *at = guard != NULL ? guard->oldest : NULL; at != NULL;
-         at = at->newer) {
+    for (const struct guarded *at = guard->oldest; at != NULL; at = at->newer) {
         listed++;
     }
-    return guard != NULL && (in_use != guard->in_use || quarantined != guard->quarantined ||
-                             listed != quarantined)
+    return in_use != guard->in_use || quarantined != guard->quarantined || listed != quarantined
                ? "the counts of guarded objects disagree with their records"
                : NULL;
+}
+
+const char *guard_check(struct object_heap *heap) {
+    const struct object_guard *guard = heap->guard;
+    const char *broken = guard == NULL ? NULL : ranges_check(&guard->objects);
+    return guard == NULL || broken != NULL ? broken : check_counts(guard);
 }

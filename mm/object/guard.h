@@ -10,8 +10,13 @@
 // Whether objects of a cache that has this name are guarded.
 bool guard_wants(const struct object_heap *heap, const char *name);
 
-// An object with pages of its own; NULL without memory for them.
-void *guard_alloc(struct object_cache *cache, unsigned flags, size_t size, const void *caller);
+// An object with pages of its own; NULL without memory or addresses for them.
+void *guard_alloc(const struct object_cache *cache, unsigned flags, size_t size, size_t align,
+                  const void *caller);
+// The same for a large one; NULL also when large objects are not the ones that are guarded. `align`
+// 0: its own.
+void *guard_alloc_large(struct object_heap *heap, unsigned flags, size_t size, size_t align,
+                        const void *caller);
 
 // Frees a guarded object. False when it lies in no guarded pages; panics when it does, and cannot
 // be freed. `cache`: the one it was given to, or NULL for kmalloc.

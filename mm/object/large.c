@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Objects in pages of their own: larger than the largest class, aligned to more, or below a
 // ceiling. Each has a descriptor; the directory knows only the first frame.
-#include "debug.h"
+#include "guard.h"
 
 // What grows gets a block this many times as large as it is, so that it can grow in place for a
 // while, but not more than this many pages.
@@ -108,6 +108,13 @@ void *large_alloc(struct object_heap *heap, size_t size, size_t align, unsigned 
     pfn_t first;
     if (pages > most_pages(heap)) {
         return NULL;
+    }
+    void *guarded = NULL;
+    if (object_ceiling(flags).value == PAGE_ANYWHERE.value) {
+        guarded = guard_alloc_large(heap, flags, size, align, caller);
+    }
+    if (guarded != NULL) {
+        return guarded;
     }
     align = align == 0 ? natural_align(pages) : align;
     const struct shape shape = {size, large_lead(heap, align), caller};

@@ -99,6 +99,15 @@ REPORTS = {
                                    "object: 0xffffc00000001fc0 of kmalloc-64, 64 bytes, freed, allocated by "
                                    "fault_use_after_free+0x#, freed by fault_use_after_free+0x#; the address is its "
                                    "byte 0x10\n"),
+    "use-after-reuse": page_fault("use_after_reuse", 2, None,
+                                  f"write to 0xffffc00000001fd0 {NOTHING}\naddress: vmalloc\n"
+                                  + walk((384, 0, 0, 1), "not present")
+                                  + "nothing is mapped in vmalloc\n"
+                                    "block: freed vmalloc [0xffffc00000001000, 0xffffc00000002000), asked for by "
+                                    "guard_alloc+0x#\n"
+                                    "object: 0xffffc00000001fc0 of kmalloc-64, 64 bytes, freed, allocated by "
+                                    "fault_use_after_reuse+0x#, freed by fault_use_after_reuse+0x#; the address is "
+                                    "its byte 0x10\n"),
     "user-access": page_fault("user_access", 1, None,
                               f"read of 0x0000000000600000 {FORBIDDEN}\naddress: user space\n{USER_WALK}"
                               "it is user memory, which the kernel must not touch (SMAP)\n"),
@@ -139,7 +148,7 @@ def pattern(expected):
 
 
 # What has to be given so that the machine notices.
-OPTIONS = {"overflow": " guard=64", "use-after-free": " guard=64"}
+OPTIONS = dict.fromkeys(["overflow", "use-after-free", "use-after-reuse"], " guard=64")
 
 
 @pytest.mark.parametrize("name", REPORTS)

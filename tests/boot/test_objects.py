@@ -9,7 +9,7 @@ from harness import KERNEL, sound
 
 # The defect matrix of all classes, with and without the option debug and guarded (tests/unit/test_object_defects.c has
 # the same), and what is checked with interrupts.
-DEFECTS, INTERRUPTS = 30418, 8
+DEFECTS, INTERRUPTS = 31078, 8
 
 
 def counts(answer):
@@ -92,9 +92,18 @@ def test_a_guarded_class(uboot):
     answer = session.command(f"whatis 0x{address + 5:x}")
     assert re.search(r"100 bytes, freed, allocated by kalloc\+0x\w+, freed by kfree_by_hand\+0x\w+; the address is its "
                      r"byte 0x5", answer), answer
-    assert "0 objects in use, 1 freed and out of reach" in session.command("guard")
+    answer = session.command("guard")
+    window = int(re.search(r"0 objects in use, 1 freed and out of reach, of (\d+) that can be", answer)[1])
+    assert 25000 < window < 34000  # with 256 MiB
     assert "kmalloc-4K is guarded, at the end" in session.command("guard 4K")
     assert "there is no object cache 'nothing'" in session.command("guard nothing")
+    assert "large is guarded, at the end" in session.command("guard 100000")
+    answer = session.command("kalloc 100000")
+    assert "of large, 100000 bytes, in use, with pages of its own" in answer
+    address = int(re.search(r"allocated (0x[0-9a-f]+): ", answer)[1], 16)
+    assert address % 4096 == -100000 % 4096  # it ends with its pages
+    session.command(f"kfree 0x{address:x}")
+    assert "large is guarded, at the begin" in session.command("guard large begin")
     assert passed(session.command("selftest", 100)) is True
     assert "no class is guarded" in session.command("guard off")
     assert "places where nothing may be" in session.command("vm")

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: MIT
 // What host_guard.h describes.
-#include "host_guard.h"
-
 #include <setjmp.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "host_guard.h"
+#include "object_world.h"
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -11,7 +17,8 @@
 static void *take(void *context, uint64_t pages, uint64_t align) {
     struct host_guard *guard = context;
     uint64_t bytes = pages * PAGE_SIZE, room = bytes + align + PAGE_SIZE;
-    if (guard->refuse) {
+    bool full = guard->open_pages + guard->hidden_pages + pages > guard->most_pages;
+    if (guard->refuse || (full && guard->most_pages != 0)) {
         return NULL;
     }
     uint8_t *memory = mmap(NULL, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -50,7 +57,28 @@ static void give(void *context, void *begin, uint64_t pages) {
 
 struct object_guard_pages host_guard_pages(struct host_guard *guard) {
     *guard = (struct host_guard){0};
-    return (struct object_guard_pages){take, hide, give, guard};
+    return (struct object_guard_pages){take, hide, give, guard, HOST_GUARD_WINDOW};
+}
+
+void host_guard_open(struct host_guard *host, struct object_guard *guard) {
+    const struct object_options options = {.debug = true, .seed = 7};
+    const struct object_guard_pages pages = host_guard_pages(host);
+    object_world_open(256 * MIB, &options);
+    assert_true(object_guard_start(guard, &kmalloc.heap, &pages));
+}
+
+void host_guard_close(struct host_guard *host, struct object_guard *guard) {
+    assert_null(broken());
+    assert_true(object_guard_end(guard));
+    assert_int_equal(host->open_pages + host->hidden_pages, 0);
+    object_heap_shrink(&kmalloc.heap);
+    for (unsigned i = 0; i < KMALLOC_CLASSES; i++) {
+        assert_true(object_cache_destroy(&kmalloc.classes[i], NULL));
+    }
+    assert_true(object_heap_destroy(&kmalloc.heap));
+    page_drain(&world.pages);
+    assert_int_equal(page_free_count(&world.pages), object_world_free);
+    world_destroy(&world);
 }
 
 static sigjmp_buf back;

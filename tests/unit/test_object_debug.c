@@ -9,51 +9,21 @@
 
 #include <cmocka.h>
 
-#include "world.h"
+#include "object_world.h"
 #include <host/host.h>
-#include <mm/kmalloc.h>
 #include <mm/object_debug.h>
 #include <object/internal.h>
-#include <stdio.h>
 #include <string.h>
 
-static struct world world;
-static struct kmalloc kmalloc;
 static uint8_t *object; // the one that is misused
 
 static void open_with(bool debug) {
-    const struct world_range range = {MIB, 256 * MIB, EFI_CONVENTIONAL};
     const struct object_options options = {.debug = debug, .seed = 7};
-    world_create(&world, &range, 1);
-    assert_true(kmalloc_init(&kmalloc, &world.pages, &options));
-    host_code_name = "culprit";
+    object_world_open(256 * MIB, &options);
 }
-
-static void close_world(void) {
-    assert_null(object_check(&kmalloc.heap));
-    world_destroy(&world);
-}
-
-// The panic came with locks held: nothing of this world is used again.
-static void leave_world(void) {
-    lock_innermost[0] = NULL;
-    world_destroy(&world);
-}
-
-// Whether the call panics, and says all of these.
-#define PANICS(call) (HOST_EXPECT_PANIC() ? ((call), host_panic_end(), false) : true)
 
 static bool says(const char *word, const void *address) {
-    char hexadecimal[32];
-    snprintf(hexadecimal, sizeof(hexadecimal), "0x%lx", (uint64_t)address);
-    struct object_info info = object_inspect(&kmalloc.heap, object);
-    bool all = strstr(host_panic_message, word) != NULL &&
-               strstr(host_panic_message, hexadecimal) != NULL &&
-               strstr(host_panic_message, info.cache) != NULL;
-    if (!all) {
-        print_error("%s: %s\n", word, host_panic_message);
-    }
-    return all;
+    return panic_says(word, address, object_inspect(&kmalloc.heap, object).cache);
 }
 
 static void foreign_addresses_are_caught(void **state) {
@@ -90,7 +60,7 @@ static void foreign_addresses_are_caught(void **state) {
         assert_non_null(strstr(host_panic_message, "wrong cache"));
         assert_true(PANICS(object_free(&cache, not_ours)));
         kmalloc_free(&kmalloc, large);
-        close_world();
+        object_world_close();
     }
 }
 
@@ -107,7 +77,7 @@ static void two_frees_at_once_are_caught_at_the_flush(void **state) {
     kmalloc_free(&kmalloc, object);
     assert_non_null(object_check(&kmalloc.heap));
     assert_true(PANICS(object_heap_shrink(&kmalloc.heap)) && says("double free", object));
-    leave_world();
+    object_world_leave();
 }
 
 // The same, when the object has gone straight back to its slab.
@@ -132,7 +102,7 @@ static void two_frees_at_once_are_caught_at_the_harvest(void **state) {
     assert_non_null(object_check(&kmalloc.heap));
     assert_true(PANICS(object_heap_shrink(&kmalloc.heap)));
     assert_non_null(strstr(host_panic_message, "double free: two CPUs have freed"));
-    leave_world();
+    object_world_leave();
 }
 
 // What was written to after it was freed is noticed when it leaves the quarantine.
@@ -173,7 +143,7 @@ static void write_in_quarantine(struct object_cache *cache, size_t size, size_t 
     assert_true(PANICS(object_heap_shrink(&kmalloc.heap)) && says("use after free", named));
     assert_int_equal(strstr(host_panic_message, "somewhere") != NULL, cache != NULL);
     assert_non_null(strstr(host_panic_message, "freed by culprit"));
-    leave_world();
+    object_world_leave();
 }
 
 // Every class, large objects, and objects with a constructor; the first, a middle, the last byte.
@@ -248,7 +218,7 @@ static void leaks_are_listed_by_call_site(void **state) {
     }
     assert_int_equal(object_sites(&kmalloc.heap, sites, 8), 0);
     object_heap_shrink(&kmalloc.heap);
-    close_world();
+    object_world_close();
 }
 
 // Everything works as without the option: sizes, zeros, constructors, realloc, giving back.

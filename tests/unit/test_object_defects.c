@@ -10,11 +10,10 @@
 #include <cmocka.h>
 
 #include "host_guard.h"
-#include "world.h"
+#include "object_world.h"
 #include <host/host.h>
 #include <monitor/defects.h>
 
-static struct world world;
 static struct defects test;
 static struct host_guard host;
 static unsigned missed;
@@ -97,7 +96,7 @@ static void all_is_caught_with_debug(void **state) {
 static void guarded_objects_fault(void **state) {
     (void)state;
     defects_play_guarded(&test);
-    expect_all(15000);
+    expect_all(16000);
 }
 
 // A game that catches nothing says so of each defect: the matrix can fail.

@@ -9,65 +9,31 @@
 #include <cmocka.h>
 
 #include "host_guard.h"
-#include "world.h"
+#include "object_world.h"
 #include <host/host.h>
-#include <mm/kmalloc.h>
 #include <mm/mempool.h>
 #include <mm/object_debug.h>
 #include <mm/report.h>
-#include <mm/watch.h>
-#include <stdio.h>
 #include <string.h>
 
-#define LIVE 200
-
-static struct world world;
-static struct kmalloc kmalloc;
 static struct object_guard guard;
 static struct host_guard host;
-static uint64_t free_before;
 
 static int setup(void **state) {
     (void)state;
-    const struct world_range range = {MIB, 256 * MIB, EFI_CONVENTIONAL};
-    const struct object_options options = {.debug = true, .seed = 7};
-    world_create(&world, &range, 1);
-    free_before = page_free_count(&world.pages);
-    assert_true(kmalloc_init(&kmalloc, &world.pages, &options));
-    const struct object_guard_pages pages = host_guard_pages(&host);
-    assert_true(object_guard_start(&guard, &kmalloc.heap, &pages));
-    host_code_name = "culprit";
+    host_guard_open(&host, &guard);
     return 0;
 }
 
 static int teardown(void **state) {
     (void)state;
-    assert_null(object_check(&kmalloc.heap));
-    assert_true(object_guard_end(&guard));
-    assert_int_equal(host.open_pages + host.hidden_pages, 0);
-    for (unsigned i = 0; i < KMALLOC_CLASSES; i++) {
-        assert_true(object_cache_destroy(&kmalloc.classes[i], NULL));
-    }
-    assert_true(object_heap_destroy(&kmalloc.heap));
-    page_drain(&world.pages);
-    assert_int_equal(page_free_count(&world.pages), free_before);
-    world_destroy(&world);
+    host_guard_close(&host, &guard);
     return 0;
 }
 
-#define PANICS(call) (HOST_EXPECT_PANIC() ? ((call), host_panic_end(), false) : true)
-
 static bool says(const char *word, const void *address, const char *cache) {
-    char hexadecimal[32];
-    snprintf(hexadecimal, sizeof(hexadecimal), "0x%lx", (uint64_t)address);
-    bool all = strstr(host_panic_message, word) != NULL &&
-               strstr(host_panic_message, hexadecimal) != NULL &&
-               strstr(host_panic_message, cache) != NULL &&
-               strstr(host_panic_message, "allocated by culprit") != NULL;
-    if (!all) {
-        print_error("%s: %s\n", word, host_panic_message);
-    }
-    return all;
+    return panic_says(word, address, cache) &&
+           strstr(host_panic_message, "allocated by culprit") != NULL;
 }
 
 // What a fault there would be reported as.
@@ -190,59 +156,6 @@ static void frees_are_looked_at(void **state) {
     assert_true(object_cache_destroy(&cache, NULL));
 }
 
-// Random sizes: what is of the chosen class has pages of its own and nothing else has; contents
-// stay; as many pages are open as there are objects.
-static void oracle_agrees(void **state) {
-    (void)state;
-    static struct {
-        uint8_t *memory;
-        size_t size;
-    } live[LIVE];
-    uint64_t seed = 88172645463325252u, guarded = 0;
-    memset(live, 0, sizeof(live));
-    assert_true(object_guard_choose(&guard, "kmalloc-80", true));
-    for (unsigned step = 0; step < 40000; step++) {
-        unsigned i = (unsigned)(world_random(&seed) % LIVE);
-        if (live[i].memory == NULL) {
-            live[i].size = 1 + world_random(&seed) % 100;
-            live[i].memory = kmalloc_alloc(&kmalloc, live[i].size, 0);
-            bool is = live[i].size > 64 && live[i].size <= 80;
-            assert_int_equal(object_inspect(&kmalloc.heap, live[i].memory).guarded, is);
-            guarded += is;
-            memset(live[i].memory, (int)i, live[i].size);
-        } else {
-            bool is = live[i].size > 64 && live[i].size <= 80;
-            assert_int_equal(live[i].memory[0], i & 0xff);
-            assert_int_equal(live[i].memory[live[i].size - 1], i & 0xff);
-            kmalloc_free(&kmalloc, live[i].memory);
-            live[i].memory = NULL;
-            guarded -= is;
-        }
-        assert_int_equal(host.open_pages, guarded);
-        assert_int_equal(guard.in_use, guarded);
-        assert_true(host.hidden_pages == guard.quarantined &&
-                    guard.quarantined <= OBJECT_GUARD_QUARANTINE);
-        assert_true(step % 100 != 0 || object_check(&kmalloc.heap) == NULL);
-    }
-    assert_int_equal(guard.quarantined, OBJECT_GUARD_QUARANTINE);
-    assert_true(guarded != 0);
-    struct object_statistics statistics;
-    object_cache_statistics(&kmalloc.classes[8], &statistics);
-    assert_string_equal(statistics.name, "kmalloc-80");
-    assert_int_equal(statistics.guarded, guarded);
-    assert_int_equal(statistics.guarded_bytes, guarded * PAGE_SIZE);
-    struct object_site sites[32];
-    uint64_t counted = 0;
-    for (size_t i = 0, found = object_sites(&kmalloc.heap, sites, 32); i < found; i++) {
-        counted += strcmp(sites[i].cache, "kmalloc-80") == 0 ? sites[i].objects : 0;
-    }
-    assert_int_equal(counted, guarded);
-    assert_false(object_guard_end(&guard));
-    for (unsigned i = 0; i < LIVE; i++) {
-        kmalloc_free(&kmalloc, live[i].memory);
-    }
-}
-
 static uint8_t area[7 * PAGE_SIZE];
 static unsigned given;
 
@@ -260,7 +173,7 @@ static void leave(void *context, void *begin, uint64_t pages) {
 // One page between two objects: it is the nearer one's.
 static void a_guard_between_two(void **state) {
     (void)state;
-    static const struct object_guard_pages pages = {take_neighbour, leave, leave, NULL};
+    static const struct object_guard_pages pages = {take_neighbour, leave, leave, NULL, 0};
     for (unsigned begin = 0; begin < 2; begin++) {
         struct object_guarded found;
         given = 0;
@@ -280,67 +193,6 @@ static void a_guard_between_two(void **state) {
         kmalloc_free(&kmalloc, low);
         kmalloc_free(&kmalloc, high);
     }
-}
-
-static void damage_is_found(void **state) {
-    (void)state;
-    assert_true(object_guard_choose(&guard, "kmalloc-64", false));
-    uint8_t *object = kmalloc_alloc(&kmalloc, 64, 0);
-    guard.in_use++;
-    assert_non_null(object_check(&kmalloc.heap));
-    guard.in_use--;
-    unsigned at = 0;
-    while (guard.buckets[at] == NULL) {
-        at++;
-    }
-    struct guarded *record = guard.buckets[at];
-    guard.buckets[at] = NULL;
-    guard.buckets[(at + 1) % OBJECT_GUARD_BUCKETS] = record;
-    assert_non_null(object_check(&kmalloc.heap));
-    guard.buckets[(at + 1) % OBJECT_GUARD_BUCKETS] = NULL;
-    guard.buckets[at] = record;
-    kmalloc_free(&kmalloc, object);
-}
-
-// The addresses of a freed object come back when so many others were freed, and not before.
-static void quarantine_keeps_addresses(void **state) {
-    (void)state;
-    assert_true(object_guard_choose(&guard, "kmalloc-32", false));
-    uint8_t *object = kmalloc_alloc(&kmalloc, 32, 0);
-    kmalloc_free(&kmalloc, object);
-    for (unsigned i = 0; i < OBJECT_GUARD_QUARANTINE; i++) {
-        assert_string_equal(object_refusal(&kmalloc.heap, NULL, object), "double free");
-        kmalloc_free(&kmalloc, kmalloc_alloc(&kmalloc, 32, 0));
-    }
-    struct object_guarded found;
-    assert_true(!object_guard_look(&kmalloc.heap, object, &found) || found.object != object);
-}
-
-// Without pages, or without memory for the record, it is an object like any other.
-static void without_memory_it_is_ordinary(void **state) {
-    (void)state;
-    static struct page_watch watch;
-    assert_true(object_guard_choose(&guard, "kmalloc-32", false));
-    host.refuse = true;
-    uint8_t *object = kmalloc_alloc(&kmalloc, 32, OBJECT_ZERO);
-    host.refuse = false;
-    assert_non_null(object);
-    assert_false(object_inspect(&kmalloc.heap, object).guarded);
-    assert_int_equal(guard.refused, 1);
-    uint8_t *others[40], *guarded = kmalloc_alloc(&kmalloc, 32, 0); // there is room for its like
-    assert_true(page_watch_start(&world.pages, &watch));
-    page_fail(&watch, PAGE_FAIL_EVERY, 1, 0);
-    for (unsigned i = 0; i < 40; i++) {
-        others[i] = kmalloc_alloc(&kmalloc, 32, 0);
-        assert_non_null(others[i]);
-    }
-    page_watch_stop(&world.pages);
-    assert_true(guard.refused > 1 && guard.in_use > 1);
-    for (unsigned i = 0; i < 40; i++) {
-        kmalloc_free(&kmalloc, others[i]);
-    }
-    kmalloc_free(&kmalloc, guarded);
-    kmalloc_free(&kmalloc, object);
 }
 
 static unsigned constructed;
@@ -437,7 +289,7 @@ static void the_nearer_object_is_named(void **state) {
     static struct kmalloc other;
     static struct object_guard near;
     uint8_t *next = arena + PAGE_SIZE;
-    const struct object_guard_pages pages = {take_next, keep, keep, &next};
+    const struct object_guard_pages pages = {take_next, keep, keep, &next, 0};
     const struct object_options options = {.debug = true};
     struct object_guarded found;
     assert_true(kmalloc_init(&other, &world.pages, &options));
@@ -460,25 +312,6 @@ static void the_nearer_object_is_named(void **state) {
         assert_true(object_cache_destroy(&other.classes[i], NULL));
     }
     assert_true(object_heap_destroy(&other.heap));
-}
-
-static void a_wrong_bucket_is_found(void **state) {
-    (void)state;
-    assert_true(object_guard_choose(&guard, "kmalloc-64", false));
-    uint8_t *object = kmalloc_alloc(&kmalloc, 64, 0);
-    unsigned i = 0;
-    while (guard.buckets[i] == NULL) {
-        i++;
-    }
-    struct guarded **other = &guard.buckets[(i + 1) % OBJECT_GUARD_BUCKETS], *record = *other;
-    *other = guard.buckets[i];
-    guard.buckets[i] = record;
-    const char *broken = object_check(&kmalloc.heap);
-    guard.buckets[i] = *other;
-    *other = record;
-    assert_string_equal(broken, "the record of a guarded object is in the wrong bucket");
-    assert_null(object_check(&kmalloc.heap));
-    kmalloc_free(&kmalloc, object);
 }
 
 // Zeros when asked for; clearing as an option as well; only with the option debug.
@@ -511,17 +344,12 @@ int main(void) {
         TEST(the_instruction_faults),
         TEST(slack_is_red),
         TEST(frees_are_looked_at),
-        TEST(oracle_agrees),
-        TEST(quarantine_keeps_addresses),
         TEST(a_guard_between_two),
-        TEST(damage_is_found),
-        TEST(without_memory_it_is_ordinary),
         TEST(caches_are_guarded_too),
         TEST(a_pool_may_be_guarded),
         TEST(options_hold),
         TEST(what_is_known_is_said),
         TEST(the_nearer_object_is_named),
-        TEST(a_wrong_bucket_is_found),
     };
     return cmocka_run_group_tests_name("object_guard", tests, NULL, NULL);
 }

@@ -7,37 +7,20 @@
 
 #include <cmocka.h>
 
-#include "world.h"
+#include "object_world.h"
 #include <host/host.h>
-#include <mm/kmalloc.h>
 #include <mm/watch.h>
 #include <object/internal.h>
 
-static struct world world;
-static struct kmalloc kmalloc;
-
-// NULL, or prints what is broken.
-static const char *broken(void) {
-    const char *what = object_check(&kmalloc.heap);
-    if (what != NULL) {
-        print_error("%s\n", what);
-    }
-    return what;
-}
-
 static int setup(void **state) {
     (void)state;
-    const struct world_range range = {MIB, GIB, EFI_CONVENTIONAL};
-    world_create(&world, &range, 1);
-    assert_true(kmalloc_init(&kmalloc, &world.pages, NULL));
+    object_world_open(GIB, NULL);
     return 0;
 }
 
 static int teardown(void **state) {
     (void)state;
-    assert_null(broken());
-    assert_null(page_check(&world.pages));
-    world_destroy(&world);
+    object_world_close();
     return 0;
 }
 
