@@ -5,6 +5,16 @@
 // the last are red for as long as the slab lives; between the end of the bytes that were asked for
 // and there it is red while the object is in use, and poison while it is free. Objects with a
 // constructor keep what they hold: they are not poisoned, but summed up.
+//
+// What an object's byte says and what its memory holds change together only for whoever holds the
+// cache's lock: under it red and poison are written, and its trace says that it is settled.
+// object_debug_find takes it too, so that another CPU's look never meets half of a change. An
+// object that was taken out of its magazine, whose byte is HANDED_OUT already, is not settled yet:
+// nothing is known of its bytes.
+//
+// Invariants (tests/unit/test_object_debug.c):
+//   D1  no defect is found where there is none, at whatever moment    half_a_change_is_no_defect
+//   D2  of two frees at once the second is caught, by its trace       two_frees_at_once_with_debug
 #include "guard.h"
 
 #include <strata/text.h>
@@ -25,6 +35,7 @@ void object_debug_shape(struct object_cache *cache) {
 }
 
 static unsigned trace_order(const struct slab *slab) {
+    _Static_assert(SLAB_OBJECTS * sizeof(struct object_trace) <= 2 * PAGE_SIZE, "order 1 at most");
     return slab->count * sizeof(struct object_trace) > PAGE_SIZE;
 }
 
@@ -140,9 +151,12 @@ static bool find_at_ends(const struct slab *slab, struct object_defect *defect) 
     return wrong != NULL;
 }
 
+// The lock is held.
 static bool find_in_slab(const struct slab *slab, struct object_defect *defect) {
     for (uint64_t i = 0; i < slab->count; i++) {
-        if (find_in_object(slab, i, handed_read(&slab->handed[i]) == HANDED_OUT, defect)) {
+        bool in_use = handed_read(&slab->handed[i]) == HANDED_OUT;
+        bool known = !in_use || slab->traces[i].settled;
+        if (known && find_in_object(slab, i, in_use, defect)) {
             return true;
         }
     }
@@ -194,20 +208,25 @@ uint32_t object_debug_site(const void *caller) {
 }
 
 void object_debug_alloc(struct slab *slab, void *object, size_t size, const void *caller) {
-    const struct object_cache *cache = slab->cache;
+    struct object_cache *cache = slab->cache;
     struct object_defect defect;
     uint64_t index;
     slab_index(slab, object, &index);
-    if (find_in_object(slab, index, false, &defect)) {
+    unsigned long irq = lock_acquire(&cache->lock);
+    bool written = find_in_object(slab, index, false, &defect);
+    if (!written) {
+        slab->traces[index] = (struct object_trace){
+            .allocated_by = object_debug_site(caller), .size = (uint32_t)size, .settled = true};
+        if (is_poisoned(cache)) {
+            memset(object, OBJECT_FRESH, size);
+        }
+        // The last bytes of the slot are red already, and looked at by who has the object behind.
+        memset((uint8_t *)object + size, OBJECT_RED, cache->size - OBJECT_REDZONE - size);
+    }
+    lock_release(&cache->lock, irq);
+    if (written) {
         object_debug_refuse(&defect, "use after free");
     }
-    slab->traces[index] =
-        (struct object_trace){.allocated_by = object_debug_site(caller), .size = (uint32_t)size};
-    if (is_poisoned(cache)) {
-        memset(object, OBJECT_FRESH, size);
-    }
-    // The last bytes of the slot are red already, and looked at by who has the object behind it.
-    memset((uint8_t *)object + size, OBJECT_RED, cache->size - OBJECT_REDZONE - size);
 }
 
 // Out of quarantine: nobody may have written to it meanwhile.
@@ -232,21 +251,38 @@ static void *quarantine(struct object_heap *heap, void *object) {
     return oldest;
 }
 
-void object_debug_free(struct slab *slab, void *object, uint64_t index, const void *caller) {
-    struct object_heap *heap = slab->cache->heap;
-    struct object_defect defect;
-    slab->traces[index].freed_by = object_debug_site(caller);
-    if (find_in_object(slab, index, true, &defect)) {
-        object_debug_refuse(&defect, "out of bounds");
-    }
+// What it holds while it is free. Locked.
+static void settle_freed(struct slab *slab, void *object, uint64_t index, const void *caller) {
+    struct object_trace *trace = &slab->traces[index];
     if (is_poisoned(slab->cache)) {
         memset(object, OBJECT_POISON, slab->cache->size - OBJECT_REDZONE);
     }
-    slab->traces[index].sum = is_poisoned(slab->cache) ? 0 : sum_of(slab, index);
+    trace->sum = is_poisoned(slab->cache) ? 0 : sum_of(slab, index);
+    trace->freed_by = object_debug_site(caller);
+    trace->settled = 0;
     handed_write(&slab->handed[index], QUARANTINED);
-    void *oldest = quarantine(heap, object);
+}
+
+void object_debug_free(struct slab *slab, void *object, uint64_t index, const void *caller) {
+    struct object_cache *cache = slab->cache;
+    struct object_defect defect;
+    unsigned long irq = lock_acquire(&cache->lock);
+    bool ours = slab->traces[index].settled; // another CPU may be quicker
+    bool written = ours && find_in_object(slab, index, true, &defect);
+    if (ours && !written) {
+        settle_freed(slab, object, index, caller);
+    }
+    lock_release(&cache->lock, irq);
+    if (!ours) {
+        object_misuse(cache->heap, cache->is_class ? NULL : cache, object);
+    }
+    if (written) {
+        defect.freed_by = object_debug_site(caller);
+        object_debug_refuse(&defect, "out of bounds");
+    }
+    void *oldest = quarantine(cache->heap, object);
     if (oldest != NULL) {
-        let_go(heap, oldest);
+        let_go(cache->heap, oldest);
     }
 }
 
@@ -290,10 +326,11 @@ static void count_large(void *tally, const struct slab *slab) {
     count_object(tally, "large", slab->traces->allocated_by, slab->wanted);
 }
 
+// The lock is held.
 static void count_slab(struct tally *tally, const struct slab *slab) {
     for (uint64_t i = 0; i < slab->count; i++) {
         const struct object_trace *trace = &slab->traces[i];
-        if (handed_read(&slab->handed[i]) == HANDED_OUT) {
+        if (trace->settled) {
             count_object(tally, slab->cache->name, trace->allocated_by, trace->size);
         }
     }

@@ -6,11 +6,12 @@
 
 #include <mm/object_debug.h>
 
-// What is remembered of an object.
+// What is remembered of an object. Written with the cache's lock held.
 struct object_trace {
     uint32_t allocated_by, freed_by;
-    uint32_t size; // as asked for
-    uint32_t sum;  // of an object with a constructor while it is free
+    uint32_t size : 31;   // as asked for
+    uint32_t settled : 1; // handed out, and all of this and the red behind it is written
+    uint32_t sum;         // of an object with a constructor while it is free
 };
 
 // The size of a slot and what lies before the first one, so that there is room for red zones.

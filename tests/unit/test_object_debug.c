@@ -12,7 +12,7 @@
 #include "object_world.h"
 #include <host/host.h>
 #include <mm/object_debug.h>
-#include <object/internal.h>
+#include <object/debug.h>
 #include <string.h>
 
 static uint8_t *object; // the one that is misused
@@ -103,6 +103,68 @@ static void two_frees_at_once_are_caught_at_the_harvest(void **state) {
     assert_true(PANICS(object_heap_shrink(&kmalloc.heap)));
     assert_non_null(strstr(host_panic_message, "double free: two CPUs have freed"));
     object_world_leave();
+}
+
+// With debug the second free is caught at once: the first has settled what the object is.
+static void two_frees_at_once_with_debug(void **state) {
+    (void)state;
+    static struct object_cache cache;
+    open_with(true);
+    assert_true(object_cache_init(&cache, &kmalloc.heap, "shared", 64, 0, NULL));
+    for (unsigned i = 0; i < 2; i++) {
+        object = i == 0 ? kmalloc_alloc(&kmalloc, 64, 0) : object_alloc(&cache, 0);
+        struct slab *slab = object_find(&kmalloc.heap, object);
+        uint64_t index;
+        assert_true(slab_index(slab, object, &index));
+        for (unsigned turn = 0; turn < 2; turn++) {
+            handed_write(&slab->handed[index], HANDED_OUT); // as the other CPU has read it
+            bool panicked = i == 0 ? PANICS(kmalloc_free(&kmalloc, object))
+                                   : PANICS(object_free(&cache, object));
+            assert_int_equal(panicked, turn);
+        }
+        assert_true(says("double free", object));
+        assert_non_null(strstr(host_panic_message, i == 0 ? "kmalloc_free: " : "object_free: "));
+        assert_non_null(strstr(host_panic_message, "freed by culprit"));
+        handed_write(&slab->handed[index], QUARANTINED);
+    }
+    object_heap_shrink(&kmalloc.heap);
+    object_world_close();
+}
+
+// Another CPU has taken an object out of its magazine, and not yet written what lies around it: a
+// look at everything finds nothing, and nobody has it.
+static void half_a_change_is_no_defect(void **state) {
+    (void)state;
+    struct object_defect defect;
+    struct object_site site;
+    open_with(true);
+    object = kmalloc_alloc(&kmalloc, 100, 0);
+    struct slab *slab = object_find(&kmalloc.heap, object);
+    uint64_t index;
+    assert_true(slab_index(slab, object, &index));
+    kmalloc_free(&kmalloc, object);
+    object_debug_drain(&kmalloc.heap);
+    void *taken = NULL, *before[64];
+    unsigned count = 0;
+    struct object_cpu *part = slab->home;
+    while (taken != object && count < 64) {
+        taken = before[count++] = object_take(part, 0);
+    }
+    assert_ptr_equal(taken, object);
+    assert_int_equal(slab->handed[index], HANDED_OUT);
+    assert_int_equal(object[100], OBJECT_POISON); // which is no red
+    assert_false(object_debug_find(&kmalloc.heap, &defect));
+    assert_int_equal(object_sites(&kmalloc.heap, &site, 1), 0);
+    object[112 + 3] ^= 1; // what is red all the time is looked at even so, by the neighbours
+    assert_true(object_debug_find(&kmalloc.heap, &defect));
+    object[112 + 3] ^= 1;
+    while (count != 0) {
+        uint8_t *one = before[--count];
+        struct slab *its = object_find(&kmalloc.heap, one);
+        assert_true(slab_index(its, one, &index));
+        object_put(part, its, one, &its->handed[index]);
+    }
+    object_world_close();
 }
 
 // What was written to after it was freed is noticed when it leaves the quarantine.
@@ -257,6 +319,8 @@ int main(void) {
         cmocka_unit_test(foreign_addresses_are_caught),
         cmocka_unit_test(two_frees_at_once_are_caught_at_the_flush),
         cmocka_unit_test(two_frees_at_once_are_caught_at_the_harvest),
+        cmocka_unit_test(two_frees_at_once_with_debug),
+        cmocka_unit_test(half_a_change_is_no_defect),
         cmocka_unit_test(quarantine_is_looked_at),
         cmocka_unit_test(all_that_leaves_the_quarantine_is_looked_at),
         cmocka_unit_test(free_objects_are_looked_at),

@@ -103,6 +103,35 @@ static void failure_at_every_allocation(void **state) {
     fail_at_every_allocation(&(struct object_options){.debug = true});
 }
 
+// A large object of the option debug has two records: the first may be there and the second not.
+static void no_record_for_a_large_object(void **state) {
+    (void)state;
+    const struct object_options options = {.debug = true};
+    static struct page_watch watch;
+    void *memory[100];
+    unsigned refused = 0;
+    world_destroy(&world);
+    object_world_open(GIB, &options);
+    assert_true(page_watch_start(&world.pages, &watch));
+    for (unsigned i = 0; i < 100; i++) {
+        uint64_t before = page_free_count(&world.pages);
+        page_fail(&watch, PAGE_FAIL_NTH, 2, 0); // the first is for the object itself
+        memory[i] = kmalloc_alloc(&kmalloc, 100000, 0);
+        refused += memory[i] == NULL;
+        assert_true(memory[i] != NULL || page_free_count(&world.pages) == before);
+        if (memory[i] == NULL) {
+            page_fail(&watch, PAGE_FAIL_NEVER, 1, 0);
+            memory[i] = kmalloc_alloc(&kmalloc, 100000, 0);
+        }
+        assert_non_null(memory[i]);
+    }
+    page_watch_stop(&world.pages);
+    assert_in_range(refused, 5, 20);
+    for (unsigned i = 0; i < 100; i++) {
+        kmalloc_free(&kmalloc, memory[i]);
+    }
+}
+
 static uint64_t shrink(void *heap) {
     return object_heap_shrink(heap);
 }
@@ -214,11 +243,9 @@ static void others_slabs_help_out(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(everything_goes_back),
-        TEST(failure_at_every_allocation),
-        TEST(shrinker_is_asked_before_a_refusal),
-        TEST(shrinking_does_not_begin_again),
-        TEST(others_slabs_help_out),
+        TEST(everything_goes_back),           TEST(failure_at_every_allocation),
+        TEST(no_record_for_a_large_object),   TEST(shrinker_is_asked_before_a_refusal),
+        TEST(shrinking_does_not_begin_again), TEST(others_slabs_help_out),
     };
     return cmocka_run_group_tests_name("object_memory", tests, NULL, NULL);
 }

@@ -2,8 +2,8 @@
 // Threads as CPUs on one kmalloc: built with ThreadSanitizer too. Each allocates and frees at
 // random, hands objects to the others to free, shrinks now and then, and now and then frees all it
 // has; every other request for pages fails, so that they take what lies in the others' slabs. One
-// looks at the statistics, and at every slab, meanwhile. What was written is found again; when they
-// have stopped every invariant holds.
+// looks at the statistics, at every slab, and for defects meanwhile. What was written is found
+// again; when they have stopped every invariant holds.
 //   STRATA_STEPS=n: how many operations each thread does.
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,6 +16,7 @@
 #include "world.h"
 #include <host/host.h>
 #include <mm/kmalloc.h>
+#include <mm/object_debug.h>
 #include <mm/watch.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -118,6 +119,8 @@ static void *watch(void *argument) {
             assert_true(statistics.in_use <= statistics.objects);
         }
         look_at_blocks();
+        struct object_defect defect;
+        assert_false(object_debug_find(&kmalloc.heap, &defect)); // nobody's half a change is one
         usleep(10000);
     }
     return NULL;
