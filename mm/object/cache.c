@@ -187,11 +187,15 @@ static uint64_t released_pages(struct object_cache *cache) {
 static uint64_t shrink_cache(struct object_cache *cache) {
     struct object_cpu *part = cache->cpus[port_cpu()];
     uint64_t before = released_pages(cache);
+    unsigned long irq;
     if (object_gate_enter_any(part)) {
         object_part_empty(part);
         object_gate_leave_any(part);
     }
     object_release_empty(cache);
+    irq = lock_acquire(&cache->lock);
+    object_trim(cache);
+    lock_release(&cache->lock, irq);
     return released_pages(cache) - before;
 }
 

@@ -7,7 +7,7 @@
 
 // K1, K2 within a slab; *handed counts what is handed out or returned.
 static const char *check_slab(const struct slab *slab, uint64_t *handed) {
-    uint32_t stock = 0, returned = 0;
+    uint32_t stock = 0, returned = 0, gone = 0;
     for (unsigned i = 0; i < slab->words * 64u; i++) {
         bool lies = (slab_bits(slab)[i / 64] >> (i % 64) & 1) != 0;
         stock += lies;
@@ -15,6 +15,10 @@ static const char *check_slab(const struct slab *slab, uint64_t *handed) {
             if (lies) {
                 return "a slab has an object behind its last one";
             }
+            continue;
+        }
+        if (slab->handed[i] == GONE) {
+            gone += !lies;
             continue;
         }
         bool given = slab->handed[i] == RETURNED;
@@ -27,6 +31,9 @@ static const char *check_slab(const struct slab *slab, uint64_t *handed) {
     if (returned + slab->claimed != slab_returned(slab)) {
         return "a slab's count of returned objects disagrees with their bytes";
     }
+    if (gone != slab->gone) {
+        return "a slab's count of objects that are gone disagrees with their bytes";
+    }
     if (stock != slab->stock) {
         return "a slab's count of objects in stock disagrees with its bits";
     }
@@ -35,12 +42,15 @@ static const char *check_slab(const struct slab *slab, uint64_t *handed) {
 
 // K4, for one slab.
 static bool is_known(const struct object_heap *heap, const struct slab *slab) {
-    for (uint64_t at = 0; at < PAGE_SIZE << slab->order; at += PAGE_SIZE) {
-        if (object_find(heap, slab_block(slab) + at) != slab) {
+    uint64_t went = 0;
+    for (uint64_t page = 0; page < UINT64_C(1) << slab->order; page++) {
+        bool known = object_find(heap, slab_block(slab) + page * PAGE_SIZE) == slab;
+        if (!known && !slab_page_went(slab, page)) {
             return false;
         }
+        went += !known;
     }
-    return true;
+    return went == slab->trimmed;
 }
 
 // K2, for an object of a magazine, whose slab is found again. Marks it.
@@ -153,12 +163,12 @@ static const char *check_cache(struct object_cache *cache, uint64_t *frames) {
         if (!is_known(cache->heap, slab)) {
             return "the directory does not know a frame of a slab";
         }
-        objects += slab->count;
+        objects += slab_objects(slab);
         accounted += slab->stock;
         slabs++;
         empty += slab_is_empty(slab);
         with_room += slab->stock != 0;
-        bytes += PAGE_SIZE << slab->order;
+        bytes += slab_size(slab);
     }
     *frames += bytes / PAGE_SIZE;
     if (slabs != cache->slab_count || empty != cache->empty_slabs || bytes != cache->bytes) {

@@ -153,7 +153,7 @@ static void enlist(struct object_cpu *part, struct slab *slab) {
     cache->empty_slabs++;
     cache->slab_count++;
     cache->slab_peak = cache->slab_count > cache->slab_peak ? cache->slab_count : cache->slab_peak;
-    cache->bytes += PAGE_SIZE << slab->order;
+    cache->bytes += slab_size(slab);
 }
 
 // The opposite: it is empty.
@@ -163,8 +163,8 @@ static void delist(struct slab *slab) {
     slab_heap_remove(&slab->home->heap, slab);
     cache->empty_slabs--;
     cache->slab_count--;
-    cache->bytes -= PAGE_SIZE << slab->order;
-    cache->released_pages += UINT64_C(1) << slab->order;
+    cache->bytes -= slab_size(slab);
+    cache->released_pages += slab_size(slab) / PAGE_SIZE;
 }
 
 // Fills an empty magazine with up to `most` objects. False without memory.
@@ -213,9 +213,8 @@ void *object_take_around(struct object_cpu *part, unsigned flags) {
 // many. The lock is held.
 static uint64_t unload(struct slab *slab, const struct magazine *magazine, uint64_t from,
                        uint64_t end) {
-    uint64_t block = (uint64_t)slab_block(slab), bytes = PAGE_SIZE << slab->order, at = from;
+    uint64_t at = from, index = (uint64_t)(magazine->handed[at] - slab->handed);
     do {
-        uint64_t index = (uint64_t)(magazine->handed[at] - slab->handed);
         uint64_t bit = UINT64_C(1) << (index & 63), free = slab_bits(slab)[index / 64];
         if (__builtin_expect((free & bit) != 0 || handed_read(magazine->handed[at]) != IN_STOCK,
                              false)) {
@@ -223,7 +222,8 @@ static uint64_t unload(struct slab *slab, const struct magazine *magazine, uint6
         }
         slab_bits(slab)[index / 64] = free | bit;
         at++;
-    } while (at < end && (uint64_t)magazine->objects[at] - block < bytes);
+        index = at < end ? (uint64_t)(magazine->handed[at] - slab->handed) : UINT64_MAX;
+    } while (index < slab->count);
     return at - from;
 }
 

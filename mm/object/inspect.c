@@ -23,7 +23,7 @@ void object_cache_statistics(struct object_cache *cache, struct object_statistic
     *statistics = (struct object_statistics){.name = cache->name, .size = cache->size};
     unsigned long irq = lock_acquire(&cache->lock);
     for (const struct slab *slab = cache->slabs; slab != NULL; slab = slab->list_next) {
-        statistics->objects += slab->count;
+        statistics->objects += slab_objects(slab);
         for (unsigned i = 0; i < slab->count; i++) {
             statistics->in_use += handed_read(&slab->handed[i]) == HANDED_OUT;
         }
@@ -99,17 +99,19 @@ static bool is_in_use(const struct slab *slab, uint64_t index) {
     return handed_read(&slab->handed[index]) == HANDED_OUT;
 }
 
-static struct object_info slab_info(const struct slab *slab, uint64_t index) {
+// What is said of an object of a piece of a slab; of none, when it is the piece's end.
+static struct object_info slab_info(const struct slab *slab, const struct slab_piece *piece,
+                                    uint64_t index) {
     struct object_info info = {
         .cache = slab->cache->name,
-        .object = index < slab->count ? slab->base + index * slab->cache->size : NULL,
+        .object = index < piece->end ? slab->base + index * slab->cache->size : NULL,
         .size = slab->cache->size,
-        .slab = slab_block(slab),
-        .slab_bytes = PAGE_SIZE << slab->order,
-        .index = (unsigned)index,
+        .slab = piece->begin,
+        .slab_bytes = piece->bytes,
+        .index = (unsigned)index - piece->first,
         .cpu = slab->home->cpu,
     };
-    info.kind = index >= slab->count     ? OBJECT_NO_OBJECT
+    info.kind = index >= piece->end      ? OBJECT_NO_OBJECT
                 : is_in_use(slab, index) ? OBJECT_IN_USE
                                          : OBJECT_FREE;
     return info;
@@ -122,11 +124,13 @@ struct object_info object_inspect(struct object_heap *heap, const void *address)
         return guard_find(heap, address, &guarded) ? guarded_info(&guarded)
                                                    : inside_large(heap, address);
     }
+    struct slab_piece piece = slab_piece_at(slab, address);
+    uint8_t *first = slab->base + (size_t)piece.first * slab->cache->size;
     uint64_t index;
     slab_index(slab, address, &index);
-    index = index < slab->count ? index : slab->count;
-    struct object_info info = slab_info(slab, index);
-    if ((const uint8_t *)address < slab->base) {
+    struct object_info info = slab_info(slab, &piece, index < piece.end ? index : piece.end);
+    if ((const uint8_t *)address < first) {
+        info = slab_info(slab, &piece, piece.end);
         info.index = 0;
     }
     return info;
@@ -160,15 +164,20 @@ static bool find_frame(const struct object_heap *heap, uint64_t *offset) {
 
 // False when no block begins there. The heap's lock is held.
 static bool copy_block(const struct slab *slab, const uint8_t *begin, struct object_block *block) {
-    if (slab->kind == SLAB_NONE || (slab->kind == SLAB_SMALL && slab_block(slab) != begin)) {
+    if (slab->kind == SLAB_NONE) {
         return false;
     }
-    *block = (struct object_block){.objects = slab->count};
-    block->info = slab->kind == SLAB_LARGE ? large_info(slab) : slab_info(slab, 0);
-    for (unsigned i = 0; i < slab->count; i++) {
-        block->in_use[i / 64] |= (uint64_t)is_in_use(slab, i) << i % 64;
+    if (slab->kind == SLAB_LARGE) {
+        *block = (struct object_block){.info = large_info(slab)};
+        return true;
     }
-    return true;
+    struct slab_piece piece = slab_piece_at(slab, begin);
+    *block = (struct object_block){.objects = piece.end - piece.first};
+    block->info = slab_info(slab, &piece, piece.first);
+    for (unsigned i = 0; i < block->objects; i++) {
+        block->in_use[i / 64] |= (uint64_t)is_in_use(slab, piece.first + i) << i % 64;
+    }
+    return piece.begin == begin;
 }
 
 bool object_block_next(struct object_heap *heap, paddr_t *at, struct object_block *block) {

@@ -16,9 +16,10 @@
 //
 // Invariants (tests/unit/test_object.c has an oracle; object_check walks the others):
 //   K1  an object's byte is HANDED_OUT exactly while it is handed out         oracle_agrees
-//   K2  an object is in its slab, returned, in one magazine, or handed out    oracle_agrees
+//   K2  an object is in its slab, returned, in one magazine, or handed out;
+//       or it is gone, with a page of its slab                                oracle_agrees
 //   K3  a slab is in its home's heap exactly when an object is in it          oracle_agrees
-//   K4  the directory knows every frame of every slab, and no other           oracle_agrees
+//   K4  the directory knows every frame that a slab has, and no other         oracle_agrees
 //   K5  nothing is written into a free object                  free_memory_is_not_touched
 #pragma once
 
@@ -33,6 +34,7 @@
 #define HANDED_OUT  1
 #define QUARANTINED 2 // free, and kept (debug.c)
 #define RETURNED    4
+#define GONE        8 // free, and its page was given back (trim.c)
 
 enum slab_kind { SLAB_NONE, SLAB_SMALL, SLAB_LARGE };
 
@@ -49,8 +51,10 @@ struct slab {
     uint8_t cursor;                      // the word that was taken from last
     uint16_t stock;                      // objects in the slab that have a bit
     uint16_t claimed;                    // of the returned ones, those that have got a bit already
+    uint16_t gone;                       // objects that went with a page
     uint32_t room;                       // may be returned before somebody has to look (returns.c);
     uint16_t returned_and_room;          // that and what was returned
+    uint16_t trimmed;                    // pages that were given back
     struct slab *child, *next, *before;  // in the heap (heap.c)
     struct slab *list_next, **list_link; // all slabs of the cache, or all large objects
     union {
@@ -296,9 +300,19 @@ static inline __attribute__((always_inline)) bool object_return_quick(struct sla
     return true;
 }
 
+// How many objects it has left.
+static inline uint32_t slab_objects(const struct slab *slab) {
+    return (uint32_t)slab->count - slab->gone;
+}
+
+// The bytes that it has left.
+static inline uint64_t slab_size(const struct slab *slab) {
+    return (PAGE_SIZE << slab->order) - slab->trimmed * PAGE_SIZE;
+}
+
 // All that it has is in it. What was claimed stands in its home's list: such a slab has to stay.
 static inline bool slab_is_empty(const struct slab *slab) {
-    return slab->stock == slab->count && slab->claimed == 0;
+    return slab->stock == slab_objects(slab) && slab->claimed == 0;
 }
 
 static inline uint32_t slab_returned(const struct slab *slab) {
@@ -372,6 +386,24 @@ void *large_alloc_to_grow(struct object_heap *heap, size_t size, unsigned flags)
 // Makes a large object longer or shorter where it is. False, with nothing changed, when that cannot
 // be, and when it is none.
 bool large_resize(struct object_heap *heap, void *memory, size_t size, unsigned flags);
+
+// trim.c: gives back the pages of a cache's slabs that none of their objects needs. Nothing while a
+// watch looks at the page allocator.  The lock is held.
+void object_trim(struct object_cache *cache);
+// Gives back what pages a slab has; the directory forgets them.
+void slab_give_pages(struct slab *slab);
+// Whether a page was given back, and no object is left that needs it.
+bool slab_page_went(const struct slab *slab, uint64_t page);
+
+// Pages of a slab that follow one another, and the objects [first, end) in them.
+struct slab_piece {
+    uint8_t *begin;
+    uint64_t bytes;
+    unsigned first, end;
+};
+
+// That in which an address of the slab lies. All of the slab, unless it was trimmed.
+struct slab_piece slab_piece_at(const struct slab *slab, const void *address);
 
 // misuse.c: says what is wrong with an address that was given back, and stops. `cache`: the one it
 // was given to, or NULL for kmalloc.

@@ -84,7 +84,7 @@ void object_claim_returned(struct object_cache *cache) {
             slab->claimed += (uint16_t)found;
             slab_stock_up(slab, found);
         }
-        if (slab->claimed != 0 && slab->stock == slab->count) {
+        if (slab->claimed != 0 && slab->stock == slab_objects(slab)) {
             settle(slab, slab->claimed);
             cache->empty_slabs++;
         }
@@ -109,7 +109,7 @@ void object_return_home(struct slab *slab, uint8_t *handed) {
         enlist(slab->home, slab);
     }
     uint32_t returned = slab->returned_and_room + 1u;
-    uint32_t missing = (uint32_t)slab->count - slab->stock - (returned - slab->claimed);
+    uint32_t missing = slab_objects(slab) - slab->stock - (returned - slab->claimed);
     slab->room = missing == 0 ? 0 : missing - 1;
     slab->returned_and_room = (uint16_t)(returned + slab->room);
     handed_return(handed);

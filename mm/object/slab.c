@@ -93,12 +93,9 @@ struct slab *slab_create(struct object_cpu *part, unsigned flags) {
 
 void slab_release(struct slab *slab) {
     struct object_heap *heap = slab->cache->heap;
-    uint8_t *block = slab_block(slab);
-    directory_set(heap, block, PAGE_SIZE << slab->order, &slab_none);
     if (slab->traces != NULL) {
         object_debug_close(slab);
     }
-    port_memory_show(block, PAGE_SIZE << slab->order);
-    page_free(heap->pages, object_frame(block), slab->order);
+    slab_give_pages(slab);
     record_free(heap, slab);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Contiguous frames that become more or fewer in place: straight from and into their section, past
-// the CPUs' stacks.
+// Allocations that change where they are: contiguous frames become more or fewer, straight from and
+// into their section, past the CPUs' stacks; a block becomes several.
 #include "search.h"
 
 #include <string.h>
@@ -14,12 +14,12 @@ struct place {
 };
 
 // Panics unless [begin, end) is marked as an allocation is. The lock is held.
-static void expect_allocated(struct place *place) {
+static void expect_allocated(struct place *place, const char *call) {
     for (uint32_t frame = place->begin; frame < place->end;) {
         unsigned order = largest_order(frame, place->end);
         uint8_t state = state_read(place->section, frame);
         if (!state_is_head(state) || state_order(state) != order) {
-            port_panic("page_resize_contig: frame 0x%lx: no block of order %u is allocated there",
+            port_panic("%s: frame 0x%lx: no block of order %u is allocated there", call,
                        section_base(place->index) + frame, order);
         }
         place->owner = state_owner(state);
@@ -40,7 +40,7 @@ static bool reserves_allow(struct page_allocator *allocator, const struct place 
 static bool resize(struct page_allocator *allocator, struct place *place) {
     struct section *section = place->section;
     uint32_t end = place->end, wanted = place->wanted_end;
-    expect_allocated(place);
+    expect_allocated(place, "page_resize_contig");
     if (wanted > end && section_first_not_free(section, end, wanted) != wanted) {
         return false;
     }
@@ -79,5 +79,26 @@ bool page_resize_contig(struct page_allocator *allocator, pfn_t first, uint64_t 
     unsigned long flags = lock_acquire(&place.section->lock);
     bool done = place.section->kind == SECTION_SPLIT && resize(allocator, &place);
     lock_release(&place.section->lock, flags);
+    return done;
+}
+
+bool page_split(struct page_allocator *allocator, pfn_t block, unsigned order) {
+    uint64_t index = block.value >> SECTION_SHIFT, base = section_base(index);
+    uint32_t begin = (uint32_t)(block.value - base), end = begin + (1u << order);
+    if (index >= allocator->section_count || allocator->watch != NULL ||
+        end > allocator->sections[index].span) {
+        return false;
+    }
+    struct section *section = &allocator->sections[index];
+    struct place place = {.section = section, .index = index, .begin = begin, .end = end};
+    unsigned long flags = lock_acquire(&section->lock);
+    bool done = section->kind == SECTION_SPLIT;
+    if (done) {
+        expect_allocated(&place, "page_split");
+        for (uint32_t frame = begin; frame < end; frame++) {
+            state_write(section, frame, state_of(0, place.owner));
+        }
+    }
+    lock_release(&section->lock, flags);
     return done;
 }

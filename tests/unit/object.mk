@@ -17,3 +17,4 @@ TEST_SOURCES_object_cpus := tests/unit/world.c
 TEST_SOURCES_report_cpu := tests/unit/world.c
 TEST_SOURCES_object_blocks := $(OBJECT_WORLD) tests/unit/host_guard.c
 TEST_SOURCES_object_directory := tests/unit/world.c
+TEST_SOURCES_object_trim := tests/unit/world.c

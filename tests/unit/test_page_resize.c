@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Contiguous allocations that become longer and shorter in place: by hand, and at random against an
-// array of frames.
+// array of frames. Blocks that are split.
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -163,6 +163,50 @@ static void lengths_at_random(void **state) {
     }
 }
 
+// Each frame of a block that was split goes back by itself, and they become one block again.
+static void a_block_becomes_frames(void **state) {
+    (void)state;
+    static struct page_watch watch;
+    uint64_t before = page_free_count(&world.pages), seed = 1;
+    for (unsigned order = 0; order <= 10; order++) {
+        pfn_t block;
+        unsigned count = 1u << order;
+        assert_int_equal(page_alloc(&world.pages, order, PAGE_ANYWHERE, PAGE_OWNER_TEST, &block),
+                         PAGE_OK);
+        assert_true(page_split(&world.pages, block, order));
+        assert_null(page_check(&world.pages));
+        unsigned first = (unsigned)(world_random(&seed) % count);
+        for (unsigned i = 0; i < count; i++) {
+            struct page_info info =
+                page_inspect(&world.pages, pfn(block.value + (first + i) % count));
+            assert_int_equal(info.owner, PAGE_OWNER_TEST);
+            assert_int_equal(info.order, 0);
+            page_free(&world.pages, pfn(block.value + (first + i) % count), 0);
+        }
+        page_drain(&world.pages);
+        assert_int_equal(page_free_count(&world.pages), before);
+    }
+    pfn_t block;
+    assert_int_equal(page_alloc(&world.pages, 3, PAGE_ANYWHERE, PAGE_OWNER_TEST, &block), PAGE_OK);
+    assert_true(page_watch_start(&world.pages, &watch));
+    assert_false(page_split(&world.pages, block, 3));
+    page_watch_stop(&world.pages);
+    assert_false(page_split(&world.pages, pfn(GIB / PAGE_SIZE * 64), 3));
+    assert_false(page_split(&world.pages, pfn(2 * GIB / PAGE_SIZE), 3));
+    page_free(&world.pages, block, 3);
+}
+
+static void another_order_is_caught(void **state) {
+    (void)state;
+    pfn_t block;
+    assert_int_equal(page_alloc(&world.pages, 3, PAGE_ANYWHERE, PAGE_OWNER_TEST, &block), PAGE_OK);
+    assert_true(PANICS((void)page_split(&world.pages, block, 2)));
+    assert_non_null(strstr(host_panic_message, "page_split: frame"));
+    lock_innermost[0] = NULL;
+    world_destroy(&world);
+    setup(NULL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -170,6 +214,7 @@ int main(void) {
         TEST(grows_into_what_is_free), TEST(changes_nothing_when_it_refuses),
         TEST(knows_its_limits),        TEST(reserves_are_kept),
         TEST(another_count_is_caught), TEST(lengths_at_random),
+        TEST(a_block_becomes_frames),  TEST(another_order_is_caught),
     };
     return cmocka_run_group_tests_name("page_resize", tests, NULL, NULL);
 }
