@@ -96,7 +96,7 @@ def test_a_planted_defect(boot, tmp_path):
     for page in 0x2000000, 0x2002000, 0x2004000:
         assert any(f"both claim [{page:#x}, {page + 4096:#x}) (4 KiB)" in line for line in overlaps)
         assert f"#   nvs        [{page:#018x}, {page + 4096:#018x}) 4 KiB\n" in text
-    # On a desk the same is said anew, of the map alone.
+    # On a desk the same is said anew.
     (tmp_path / "map.txt").write_text(text)
     (tmp_path / "serial").write_text(session.text)
     anew = tool_says(tmp_path / "map.txt")

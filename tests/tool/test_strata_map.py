@@ -107,6 +107,67 @@ def test_codes_bring_what_only_the_machine_could_find():
     assert "on the machine itself" not in again.stdout
 
 
+UNSORTED = ("note: unsorted: the map is not sorted: descriptor 1 begins at 0x0, below descriptor 0 at 0x100000: "
+            "sorted")
+LEFT_BEHIND = f"""\
+# memory map of this machine, written by the Strata loader before it left the firmware
+# descriptors: 2 of 48 bytes
+#
+# the firmware's map:
+# format: type phys_start pages attribute
+7 0x100000 65280 0xf
+7 0x0 160 0xf
+#
+# findings: 2
+#   {UNSORTED}
+#   warning: window-in-ram: a window
+#
+# regions: 1, described 1 MiB
+# end
+"""
+SERIAL = f"""\
+firmware map: 2 descriptors of 48 bytes
+efi: mem00: [Conventional      |attr=0x000000000000000f] range=[0x0000000000100000-0x000000000fffffff] (65280 pages)
+efi: mem01: [Conventional      |attr=0x000000000000000f] range=[0x0000000000000000-0x000000000009ffff] (160 pages)
+
+findings: 2
+  {UNSORTED}
+  warning: window-in-ram: a window
+
+found elsewhere:
+  warning: this is no finding
+"""
+
+
+@pytest.mark.parametrize("text", [LEFT_BEHIND, SERIAL, LEFT_BEHIND.replace("\n", "\r\n"),
+                                  SERIAL.replace("window-in-ram: a", "window-in-ram: another") + SERIAL],
+                         ids=["file", "serial", "crlf", "twice"])
+def test_what_the_machine_found_comes_along_with_its_map(text):
+    result = run(text=text)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert f"\nfindings: 1\n  {UNSORTED}\n\nfound on the machine itself:\n  warning: window-in-ram: a window\n\n" \
+        in result.stdout
+    # The tool's own text is such a log again.
+    assert run(text=result.stdout).stdout.partition("\n")[2] == result.stdout.partition("\n")[2]
+    assert [line["kind"] for line in of_kind(records(run("--json", text=text).stdout), "finding")] == \
+        ["unsorted", "window-in-ram"]
+
+
+def test_what_was_found_of_another_map_does_not_come_along():
+    assert "on the machine itself" not in run(text=SERIAL + EDK2).stdout
+
+
+@pytest.mark.parametrize("text, cut", [(LEFT_BEHIND, "7 0x0 160 0xf\n"), (SERIAL, SERIAL.splitlines()[2] + "\n")],
+                         ids=["file", "serial"])
+def test_a_map_that_was_cut_is_not_taken_for_the_whole(text, cut):
+    result = run(text=text.replace(cut, ""))
+    assert result.stderr.startswith("standard input: the map is cut: of 2 descriptors 1 are here\n")
+    assert "firmware map: 1 descriptors" in result.stdout
+    plain = run("--plain", text=text.replace(cut, ""))
+    assert (plain.returncode, plain.stdout.count("\n# complete: no\n")) == (0, 1)
+    assert run(text=text).stderr == ""
+
+
 def test_codes_that_are_missing_or_mistyped_are_named():
     pieces = list(codes(CODE, 4))
     result = run(text="\n".join((pieces[3], pieces[1])))

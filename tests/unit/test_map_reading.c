@@ -353,6 +353,30 @@ static void wrong_records(void **state) {
                                                     "of the line");
 }
 
+static void what_stands_beside_a_map(void **state) {
+    (void)state;
+    expect_map("# descriptors: 3 of 48 bytes\n7 0x0 160 0xf\n7 0x100000 16 0xf\n# findings: 2\n"
+               "#   error: wraps: one\n#   note: unsorted: two\r\n# end\n#   note: not: one\n",
+               MAP_FORMAT_PLAIN, 2);
+    assert_int_equal(reading.announced, 3);
+    assert_string_equal(reading.findings, "error: wraps: one\nnote: unsorted: two\n");
+    expect_map(
+        "findings: 1\n  note: of: another\nfirmware map: 1 descriptors of 48 bytes\n" NEW_LINE
+        "findings: none\n  note: not: one\ndescriptors: many\n",
+        MAP_FORMAT_LINUX, 1);
+    assert_int_equal(reading.announced, 1);
+    assert_null(reading.findings);
+    static const char sentence[] = "#   warning: overlap: a sentence of usual length\n";
+    char long_text[8192] = "7 0x0 160 0xf\n# findings: 60\n";
+    char *at = long_text + strlen(long_text);
+    for (unsigned i = 0; i < 60; i++, at += sizeof(sentence) - 1) {
+        memcpy(at, sentence, sizeof(sentence));
+    }
+    expect_map(long_text, MAP_FORMAT_PLAIN, 1);
+    assert_int_equal(reading.announced, 0);
+    assert_int_equal(strlen(reading.findings), 60 * (sizeof(sentence) - 1 - strlen("#   ")));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(linux_new_spelling, forget),
@@ -372,6 +396,7 @@ int main(void) {
         cmocka_unit_test_teardown(wrong_table_lines, forget),
         cmocka_unit_test_teardown(wrong_plain_lines, forget),
         cmocka_unit_test_teardown(wrong_records, forget),
+        cmocka_unit_test_teardown(what_stands_beside_a_map, forget),
     };
     return cmocka_run_group_tests_name("map_reading", tests, NULL, NULL);
 }

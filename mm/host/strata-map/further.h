@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the machine itself found (MTRRs, tables, windows) and its map alone does not show: lines
-// "severity: rule: sentence" that came along with the map's codes.
+// "severity: rule: sentence" that came along with the map: in codes, in \strata\map.txt, in a log.
 #pragma once
 
 #include <mm/memmap.h>

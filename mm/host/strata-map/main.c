@@ -56,6 +56,7 @@ static const char help[] =
     "all\n"
     "                                                          parts in any order\n"
     "or be a list of lines \"7 0x0 160 0xf\" and remarks \"# ...\" (\\strata\\map.txt).\n"
+    "Findings that came along with a map are shown when the map alone does not show them.\n"
     "With --html, records of a whole boot (dump json) are shown as they are, slabs and phases "
     "too.\n"
     "\n"
@@ -121,6 +122,19 @@ static void print_source(const char *name, const struct settings *settings,
         printf(" (the last of %zu maps)", reading->maps);
     }
     puts(settings->output == OUTPUT_PLAIN ? "\n# format: type phys_start pages attribute" : "\n");
+}
+
+// A file or a log that was cut: what is there is shown, but not taken for the whole.
+static void warn_if_cut(const char *name, const struct settings *settings,
+                        const struct map_reading *reading) {
+    if (reading->announced <= reading->count) {
+        return;
+    }
+    fprintf(stderr, "%s: the map is cut: of %zu descriptors %zu are here\n", name,
+            reading->announced, reading->count);
+    if (settings->output == OUTPUT_PLAIN) {
+        puts("# complete: no");
+    }
 }
 
 static void print_plain(const struct map_reading *reading) {
@@ -248,6 +262,7 @@ static enum exit_status run_map(const char *shown, const char *bytes, size_t len
     switch (map_read_text(bytes, length, &reading)) {
     case MAP_READ_OK:
         print_source(shown, settings, &reading);
+        warn_if_cut(shown, settings, &reading);
         if (settings->output == OUTPUT_PLAIN) {
             print_plain(&reading);
             status = EXIT_FINE;

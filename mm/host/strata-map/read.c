@@ -4,6 +4,7 @@
 // Each line is shown to each format in turn. A new map begins where the format changes, where an
 // index that the map has already comes again, and at the heading of a table.
 #include "codes.h"
+#include "remarks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,7 @@ struct walk {
     // the plain format.
     const char *stray;
     size_t stray_line;
+    struct remarks remarks;
 };
 
 static void note_failure(struct walk *walk, const struct cursor *cursor) {
@@ -68,6 +70,7 @@ static void begin_map(struct walk *walk, enum map_format format) {
     walk->out->maps++;
     walk->out->first_line = walk->line;
     walk->has_zero = false;
+    remarks_forget_findings(&walk->remarks);
 }
 
 static bool begins_map(const struct walk *walk, enum map_format format,
@@ -132,6 +135,7 @@ static enum map_read_status read_line(struct walk *walk, const char *begin, cons
         }
     }
     struct cursor cursor = cursor_on(begin, end);
+    remarks_line(&walk->remarks, begin, end);
     walk->heading |= is_heading(&cursor);
     note_stray(walk, &cursor);
     return MAP_READ_OK;
@@ -163,11 +167,18 @@ static enum map_read_status read_bytes(const char *at, const char *end, struct m
         const char *stop = line_end(at, end);
         walk.line++;
         if (read_line(&walk, at, stop) == MAP_READ_MALFORMED) {
+            remarks_forget_findings(&walk.remarks);
             return MAP_READ_MALFORMED;
         }
         at = stop + 1;
     }
-    return out->maps == 0 ? codes_read(begin, (size_t)(end - begin), out) : check_stray(&walk, end);
+    if (out->maps == 0) {
+        remarks_forget_findings(&walk.remarks);
+        return codes_read(begin, (size_t)(end - begin), out);
+    }
+    out->findings = walk.remarks.findings;
+    out->announced = walk.remarks.announced;
+    return check_stray(&walk, end);
 }
 
 // UTF-16 as bytes: what is not ASCII becomes '?', which no format knows.

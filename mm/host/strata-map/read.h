@@ -22,7 +22,8 @@ struct map_reading {
     char expected[96];
     char found[40];    // "end of line", or what stands there in quotes
     char problem[200]; // of codes, a sentence instead of those two and the column; "" for none
-    char *findings;    // of codes: what the machine itself found, a line each; malloc'ed, or NULL
+    char *findings;    // what the machine itself found, a line each; malloc'ed, or NULL
+    size_t announced;  // how many descriptors the text says that the map has; 0: it does not
 };
 
 // Reads `text`, which is ASCII, UTF-8 or UTF-16 with a byte order mark (EDK2's shell writes it).
