@@ -17,7 +17,7 @@ static const struct {
     {"vmtrim", NULL},     {"user", NULL},    {"memtest", NULL}, {"badram", ""},
     {"inject", ""},       {"leaks", "on"},   {"trace", "on"},   {"trace", "forget"},
     {"bench", NULL},      {"guard", ""},     {"fault", NULL},   {"plant", NULL},
-    {"runtime", "break"}, {"reclaim", NULL},
+    {"runtime", "break"}, {"reclaim", NULL}, {"stress", NULL},
 };
 
 bool command_lock_rule(const char *name, size_t *index, const char **when) {

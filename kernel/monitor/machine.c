@@ -5,6 +5,7 @@
 #include <monitor/cpus.h>
 #include <monitor/fault.h>
 #include <monitor/monitor.h>
+#include <monitor/stress.h>
 #include <power.h>
 #include <state.h>
 #include <string.h>
@@ -120,6 +121,8 @@ const struct monitor_command monitor_machine_commands[] = {
     {"options", "", "the boot options, as understood", 0, 0, options},
     {"loglevel", "[LEVEL]", "which log lines are shown", 0, 1, loglevel},
     {"bench", "[json]", "what the page allocator's operations cost here", 0, 1, bench_command},
+    {"stress", "[OPERATIONS|SECONDSs] [seed=N]",
+     "takes and gives memory at random, and looks at all of it", 0, 2, stress_command},
     {"fault", "KIND", "goes wrong on purpose; fault help lists the ways", 1, 1, fault_command},
     {"reboot", "[WAY]", "resets the machine: by acpi, firmware, keyboard or port", 0, 1, reboot},
     {"poweroff", "[WAY]", "switches it off: by acpi or firmware", 0, 1, poweroff},

@@ -13,7 +13,7 @@ from session import PROMPT, Session
 LOCKED = ["alloc 0", "free 0x1000 0", "reserve 32M 33M", "release 32M 33M", "badram 32M", "memtest", "inject nth 1",
           "leaks on", "trace on", "trace forget", "fault panic", "kalloc 8", "kfree 0x1000", "shrink", "selftest",
           "vmalloc 4096", "vfree 0x1000", "ioremap 0xfee00000", "iounmap 0x1000", "vmtrim", "user", "bench",
-          "plant user-bit", "runtime break", "guard 64", "reclaim"]
+          "plant user-bit", "runtime break", "guard 64", "reclaim", "stress"]
 # What only looks, whatever follows; and what ends or sets up the session.
 OPEN = {"map", "diff", "regions", "findings", "buddy", "iomem", "ledger", "view", "qr", "acpi", "whatis", "check",
         "dump", "slabs", "pools", "kleaks", "defects", "layout", "pt", "audit", "wx", "vm", "time", "efivars", "cpus",

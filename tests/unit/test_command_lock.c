@@ -64,6 +64,7 @@ static void changing_does(void **state) {
     assert_true(needs("vmalloc", 1, "4096"));
     assert_true(needs("selftest", 0, NULL));
     assert_true(needs("reclaim", 0, NULL));
+    assert_true(needs("stress", 1, "10s"));
     assert_false(needs("trac", 2, "on"));
 }
 
