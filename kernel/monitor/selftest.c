@@ -39,14 +39,17 @@ static void expect(const char *what, bool held) {
     }
 }
 
-// Gives back what is kept for later, so that what is free before and afterwards can be compared.
+// What is free once everything that is kept for later was given back, and what the page allocator
+// has taken for itself: when it cuts a section that was whole, pages go from the one to the other.
 static uint64_t free_pages(void) {
+    struct page_census census;
     if (strata.own_tables) {
         vm_window_trim(&strata.vmalloc);
         tables_trim(&strata.tables);
     }
     page_drain(&strata.pages);
-    return page_free_count(&strata.pages);
+    page_census(&strata.pages, &census);
+    return page_free_count(&strata.pages) + census.metadata_pages;
 }
 
 // On the loader's page tables there is no vmalloc, so there are no guards.

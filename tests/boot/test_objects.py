@@ -53,6 +53,14 @@ def test_a_report_that_is_wrong_fails(uboot, word, instead, missed):
     assert re.search(rf"^  not caught: {missed}, \d+ bytes: \w+: 0x", answer, re.MULTILINE), answer[-2000:]
 
 
+@pytest.mark.parametrize("memory", ["80M", "6G"])
+def test_selftest_with_other_memory(uboot, memory):
+    """Little of it, and sections that nobody has cut yet."""
+    session = uboot(memory=memory)
+    assert passed(session.command("selftest", 100)) is True
+    sound(session)
+
+
 @pytest.mark.matrix
 def test_selftest_on_ovmf(ovmf):
     session = ovmf()

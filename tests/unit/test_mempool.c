@@ -159,6 +159,10 @@ static void misuse_is_caught(void **state) {
             fail();
         }
         assert_non_null(strstr(host_panic_message, words[i]));
+        assert_memory_equal(host_panic_message, "mempool_free: 0x", 16);
+        // What is known of it: whose, and where it lies.
+        assert_true(i == 1 || strstr(host_panic_message, " of packet, 2000 bytes each, in the slab "
+                                                         "at 0x") != NULL);
         assert_int_equal(pool.out, still_out);
     }
     no_more_memory(false);

@@ -13,6 +13,7 @@
 #include <host/host.h>
 #include <mm/object_debug.h>
 #include <object/debug.h>
+#include <stdio.h>
 #include <string.h>
 
 static uint8_t *object; // the one that is misused
@@ -144,13 +145,13 @@ static void half_a_change_is_no_defect(void **state) {
     assert_true(slab_index(slab, object, &index));
     kmalloc_free(&kmalloc, object);
     object_debug_drain(&kmalloc.heap);
-    void *taken = NULL, *before[64];
+    void *before[64];
     unsigned count = 0;
     struct object_cpu *part = slab->home;
-    while (taken != object && count < 64) {
-        taken = before[count++] = object_take(part, 0);
-    }
-    assert_ptr_equal(taken, object);
+    do {
+        before[count++] = object_take(part, 0);
+    } while (before[count - 1] != object && count < 64);
+    assert_ptr_equal(before[count - 1], object);
     assert_int_equal(slab->handed[index], HANDED_OUT);
     assert_int_equal(object[100], OBJECT_POISON); // which is no red
     assert_false(object_debug_find(&kmalloc.heap, &defect));
@@ -164,6 +165,78 @@ static void half_a_change_is_no_defect(void **state) {
         assert_true(slab_index(its, one, &index));
         object_put(part, its, one, &its->handed[index]);
     }
+    object_world_close();
+}
+
+// Takes objects until the freed one is handed out again, and frees the others.
+static void take_it_again(void) {
+    void *others[OBJECT_QUARANTINE + 64];
+    unsigned count = 0;
+    for (unsigned i = 0; i < OBJECT_QUARANTINE; i++) {
+        others[i] = kmalloc_alloc(&kmalloc, 8, 0);
+    }
+    for (unsigned i = 0; i < OBJECT_QUARANTINE; i++) {
+        kmalloc_free(&kmalloc, others[i]); // it leaves the quarantine
+    }
+    do {
+        others[count++] = kmalloc_alloc(&kmalloc, 100, 0);
+    } while (others[count - 1] != object && count < 64);
+    assert_ptr_equal(others[count - 1], object);
+    while (--count != 0) {
+        kmalloc_free(&kmalloc, others[count - 1]);
+    }
+}
+
+static uint32_t freed_by(void) {
+    struct slab *slab = object_find(&kmalloc.heap, object);
+    uint64_t index;
+    assert_true(slab_index(slab, object, &index));
+    return object_debug_trace(slab, index).freed_by;
+}
+
+static __attribute__((noinline)) void old_owner_frees(void) {
+    kmalloc_free(&kmalloc, object);
+    host_cpu_set(0); // so that the free is a call, and not the last jump
+}
+
+// The place has a new owner when the old one frees it again. Nothing tells that from the new
+// owner's free; who frees it then is stopped, and told who has freed it before.
+static void a_free_after_reuse_is_named_by_the_next(void **state) {
+    (void)state;
+    char site[32];
+    open_with(true);
+    host_code_name = NULL;
+    object = kmalloc_alloc(&kmalloc, 100, 0);
+    kmalloc_free(&kmalloc, object);
+    uint32_t first = freed_by();
+    take_it_again();
+    assert_int_equal(freed_by(), 0);
+    old_owner_frees();
+    assert_int_not_equal(freed_by(), first);
+    assert_true(PANICS(kmalloc_free(&kmalloc, object)) && says("double free", object));
+    snprintf(site, sizeof(site), ", freed by text+0x%x", freed_by());
+    assert_non_null(strstr(host_panic_message, site));
+    assert_non_null(strstr(host_panic_message, ", allocated by text+0x"));
+    object_world_close();
+}
+
+// What is written through an old pointer while the place is nobody's is seen; what is written into
+// a place that somebody else has is that one's as far as red zones and poison go. Guarded objects
+// are for that (test_object_guard_pages.c).
+static void a_write_after_reuse_is_the_new_owners(void **state) {
+    (void)state;
+    struct object_defect defect;
+    open_with(true);
+    object = kmalloc_alloc(&kmalloc, 100, 0);
+    kmalloc_free(&kmalloc, object);
+    object[40] ^= 1;
+    assert_true(object_debug_find(&kmalloc.heap, &defect) && defect.address == object + 40);
+    object[40] ^= 1;
+    take_it_again();
+    object[40] ^= 1;
+    assert_false(object_debug_find(&kmalloc.heap, &defect));
+    kmalloc_free(&kmalloc, object);
+    object_heap_shrink(&kmalloc.heap);
     object_world_close();
 }
 
@@ -321,6 +394,8 @@ int main(void) {
         cmocka_unit_test(two_frees_at_once_are_caught_at_the_harvest),
         cmocka_unit_test(two_frees_at_once_with_debug),
         cmocka_unit_test(half_a_change_is_no_defect),
+        cmocka_unit_test(a_free_after_reuse_is_named_by_the_next),
+        cmocka_unit_test(a_write_after_reuse_is_the_new_owners),
         cmocka_unit_test(quarantine_is_looked_at),
         cmocka_unit_test(all_that_leaves_the_quarantine_is_looked_at),
         cmocka_unit_test(free_objects_are_looked_at),
