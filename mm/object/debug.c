@@ -64,6 +64,13 @@ struct object_trace object_debug_trace(const struct slab *slab, uint64_t index) 
 }
 
 const uint8_t *object_debug_wrong(const uint8_t *begin, const uint8_t *end, uint8_t expected) {
+    const uint64_t eight = expected * UINT64_C(0x0101010101010101);
+    for (uint64_t found; end - begin >= 8; begin += 8) {
+        __builtin_memcpy(&found, begin, sizeof(found));
+        if (found != eight) {
+            break;
+        }
+    }
     while (begin < end && *begin == expected) {
         begin++;
     }
