@@ -147,7 +147,7 @@ static bool is_right(const struct slab *slab, const struct object_cache *cache) 
            (cache != NULL ? slab->cache == cache : slab->cache->is_class);
 }
 
-void object_free_slow(struct object_heap *heap, struct object_cache *cache, void *object,
+void object_free_slow(struct object_heap *heap, void *object, struct object_cache *cache,
                       const void *caller) {
     if (object == NULL || (cache == NULL && object == KMALLOC_NOTHING)) {
         return;

@@ -44,7 +44,7 @@ struct slab {
     _Alignas(64) uint8_t *base;
     struct object_cache *cache;
     struct object_cpu *home; // whose heap it is in when it has room
-    uint32_t cpu;            // whose that is
+    uint32_t owner;          // whose that is, with SLAB_NAMED
     uint16_t count;          // objects
     uint8_t words, order;
     uint8_t kind;                        // enum slab_kind
@@ -100,11 +100,12 @@ struct magazine {
     uint8_t *handed[MAGAZINE_MAX]; // and where the byte of each is
 };
 
+// Beside the CPU's number in `owner`: the cache is no class of kmalloc.
+#define SLAB_NAMED 0x10000u
+
 #define OBJECT_HELD UINT32_MAX
-// Beside the CPU's number in `open`: the cache is no class of kmalloc; there are options, so that
-// every call takes the slow way.
-#define OBJECT_NAMED 0x10000u
-#define OBJECT_SLOW  0x20000u
+// Beside the CPU's number in `open`: there are options, so that every call takes the slow way.
+#define OBJECT_SLOW 0x20000u
 
 // A CPU's part of a cache: who holds its gate uses it.
 struct object_cpu {
@@ -121,10 +122,8 @@ struct object_cpu {
     uint8_t order[64]; // a random permutation
 };
 
-struct directory_frame;
-extern const struct object_cpu object_closed;          // never open
-extern const struct slab slab_none;                    // what frames without a slab have
-extern const struct directory_frame directory_nothing; // of addresses beyond all memory
+extern const struct object_cpu object_closed; // never open
+extern const struct slab slab_none;           // what frames without a slab have
 
 // The first byte of a slab's frames.
 static inline uint8_t *slab_block(const struct slab *slab) {
@@ -153,7 +152,7 @@ static inline void handed_return(uint8_t *handed) {
     __atomic_store_n(&handed[0], RETURNED, __ATOMIC_RELEASE);
 }
 
-// The gate as the quick ways use it: `open` is this CPU's number, with OBJECT_NAMED. Only that CPU
+// The gate as the quick ways use it: `open` is this CPU's number. Only that CPU
 // looks at it, so nothing is atomic; an interrupt leaves it as it found it.
 static inline __attribute__((always_inline)) bool object_gate_enter(struct object_cpu *part,
                                                                     uint32_t open) {
@@ -189,36 +188,44 @@ static inline pfn_t object_frame(const void *address) {
 }
 
 // What the directory says of a frame. `numbers` is 0 where there is no slab. Otherwise its lower 20
-// bits are those of the number of the slab's first page, and all of it, as a fraction of 2^64, is
+// bits are the number of the slab's first page, negative, and all of it, as a fraction of 2^64, is
 // the reciprocal of the objects' size: what the page does to it is lost in the quotient of numbers
 // below 2^19, which is the largest slab.
 struct directory_frame {
-    struct slab *slab;
+    uint8_t *handed; // the slab's
     uint64_t numbers;
 };
 
-#define NUMBERS_PAGE UINT64_C(0xfffff)
-// Of a slab that has no objects to find quickly: a multiple of 4 GiB is the first one's only.
-#define NUMBERS_NONE (NUMBERS_PAGE + 1)
+static inline struct slab *slab_of(const uint8_t *handed) {
+    return (struct slab *)(void *)(handed - offsetof(struct slab, handed));
+}
 
-static inline const struct directory_frame *
-directory_frame(const struct object_directory *directory, const void *address) {
+#define NUMBERS_PAGE UINT64_C(0xfffff)
+
+// False when it is no memory.
+static inline bool directory_frame(const struct object_directory *directory, const void *address,
+                                   const struct directory_frame **frame) {
     uint64_t offset = object_offset(address), region = offset / (2 * MIB);
     if (__builtin_expect(region >= directory->region_count, false)) {
-        return &directory_nothing;
+        return false;
     }
-    struct directory_frame *frames = __atomic_load_n(&directory->regions[region], __ATOMIC_RELAXED);
-    return &frames[offset / PAGE_SIZE % 512];
+    // In bytes, the frame's number times 16 is one shift.
+    const uint64_t entry = sizeof(struct directory_frame);
+    const struct directory_frame *frames =
+        __atomic_load_n(&directory->regions[region], __ATOMIC_RELAXED);
+    *frame = (const void *)((const uint8_t *)frames + (offset / (PAGE_SIZE / entry) & 511 * entry));
+    return true;
 }
 
 // The slab that an address lies in, or slab_none.
 static inline struct slab *directory_find(const struct object_directory *directory,
                                           const void *address) {
-    const struct directory_frame *frame = directory_frame(directory, address);
-    if (__atomic_load_n(&frame->numbers, __ATOMIC_ACQUIRE) == 0) {
+    const struct directory_frame *frame;
+    if (!directory_frame(directory, address, &frame) ||
+        __atomic_load_n(&frame->numbers, __ATOMIC_ACQUIRE) == 0) {
         return (struct slab *)&slab_none;
     }
-    return __atomic_load_n(&frame->slab, __ATOMIC_RELAXED);
+    return slab_of(__atomic_load_n(&frame->handed, __ATOMIC_RELAXED));
 }
 
 static inline struct slab *object_find(const struct object_heap *heap, const void *address) {
@@ -231,15 +238,19 @@ static inline struct slab *object_find(const struct object_heap *heap, const voi
 static inline __attribute__((always_inline)) bool
 directory_object(const struct object_directory *directory, const void *address, struct slab **slab,
                  uint8_t **handed) {
-    const struct directory_frame *frame = directory_frame(directory, address);
+    const struct directory_frame *frame;
+    if (!directory_frame(directory, address, &frame)) {
+        return false;
+    }
     uint64_t numbers = __atomic_load_n(&frame->numbers, __ATOMIC_ACQUIRE);
-    uint32_t offset = (uint32_t)(uint64_t)address - ((uint32_t)numbers << PAGE_SHIFT);
+    uint32_t offset = (uint32_t)(uint64_t)address + ((uint32_t)numbers << PAGE_SHIFT);
     unsigned __int128 product = (unsigned __int128)offset * numbers;
     if (__builtin_expect((uint64_t)product >= numbers, false)) {
         return false;
     }
-    *slab = __atomic_load_n(&frame->slab, __ATOMIC_RELAXED);
-    *handed = (*slab)->handed + (uint64_t)(product >> 64);
+    uint8_t *first = __atomic_load_n(&frame->handed, __ATOMIC_RELAXED);
+    *slab = slab_of(first);
+    *handed = first + (uint64_t)(product >> 64);
     return true;
 }
 
@@ -371,7 +382,7 @@ void object_claim_returned(struct object_cache *cache);
 // cache.c: what the quick ways cannot do. The caller is the public function's.
 void *object_alloc_slow(struct object_cache *cache, unsigned flags, size_t size,
                         const void *caller);
-void object_free_slow(struct object_heap *heap, struct object_cache *cache, void *object,
+void object_free_slow(struct object_heap *heap, void *object, struct object_cache *cache,
                       const void *caller);
 
 // large.c: objects in pages of their own.

@@ -141,7 +141,7 @@ void *kmalloc_realloc(struct kmalloc *kmalloc, void *memory, size_t size, unsign
     }
     size_t old = size_of(kmalloc, memory, "kmalloc_realloc");
     if (size == 0) {
-        object_free_slow(&kmalloc->heap, NULL, memory, OBJECT_CALLER);
+        object_free_slow(&kmalloc->heap, memory, NULL, OBJECT_CALLER);
         return KMALLOC_NOTHING;
     }
     bool low = object_offset(memory) + old <= object_ceiling(flags).value;
@@ -166,7 +166,7 @@ void *kmalloc_realloc(struct kmalloc *kmalloc, void *memory, size_t size, unsign
         memset((uint8_t *)moved + old, 0, kmalloc_size(kmalloc, moved) - old);
         port_memory_hide((uint8_t *)moved + size, kmalloc_size(kmalloc, moved) - size);
     }
-    object_free_slow(&kmalloc->heap, NULL, memory, OBJECT_CALLER);
+    object_free_slow(&kmalloc->heap, memory, NULL, OBJECT_CALLER);
     return moved;
 }
 
@@ -183,5 +183,5 @@ void kmalloc_free_sized(struct kmalloc *kmalloc, void *memory, size_t size) {
     if (memory != NULL && there != expected) {
         object_wrong_size(&kmalloc->heap, memory, size, expected, there);
     }
-    object_free_slow(&kmalloc->heap, NULL, memory, OBJECT_CALLER);
+    object_free_slow(&kmalloc->heap, memory, NULL, OBJECT_CALLER);
 }

@@ -7,7 +7,7 @@
 
 void *object_alloc_plain(struct object_cache *cache) {
     struct object_cpu *part = cache->cpus[port_cpu()];
-    uint32_t open = port_cpu() | OBJECT_NAMED;
+    uint32_t open = port_cpu();
     if (object_gate_enter(part, open)) {
         void *object = object_pop(&part->magazine);
         object_gate_leave(part, open);
@@ -19,42 +19,32 @@ void *object_alloc_plain(struct object_cache *cache) {
     return object_alloc_slow(cache, 0, cache->wanted, OBJECT_CALLER);
 }
 
-// Puts an object into the magazine or, when it is full and the slab is this CPU's `own`, back into
-// the slab. False when that takes more, or it is not handed out.
-static inline __attribute__((always_inline)) bool put_quickly(struct object_cpu *part,
-                                                              uint32_t open, struct slab *own,
-                                                              void *object, uint8_t *handed) {
+// Puts an object into the magazine or, when it is full and the slab is this part's, back into the
+// slab; `own`: it is known to be. False when that takes more, or it is not handed out.
+static inline __attribute__((always_inline)) bool
+put_quickly(struct object_cpu *part, bool own, struct slab *slab, void *object, uint8_t *handed) {
+    uint32_t open = port_cpu();
     if (!object_gate_enter(part, open)) {
         return false;
     }
     bool done = false;
     if (__builtin_expect(*handed == HANDED_OUT, true)) {
         object_hide(part->cache, object);
-        done =
-            object_push(part, object, handed) || (own != NULL && object_return_quick(own, handed));
+        done = object_push(part, object, handed) ||
+               ((own || slab->home == part) && object_return_quick(slab, handed));
     }
     object_gate_leave(part, open);
     return __builtin_expect(done, true);
 }
 
-// The same for an object of whatever slab. One's own is asked for apart, since that is all that has
-// to be looked at then.
-static inline __attribute__((always_inline)) bool
-free_quickly(struct slab *slab, uint32_t cpu, uint32_t open, void *object, uint8_t *handed) {
-    return __builtin_expect(slab->cpu == cpu, true)
-               ? put_quickly(slab->home, open, slab, object, handed)
-               : put_quickly(slab->cache->cpus[cpu], open, NULL, object, handed);
-}
-
 void object_free(struct object_cache *cache, void *object) {
     struct slab *slab;
     uint8_t *handed;
-    uint32_t cpu = port_cpu();
     if (__builtin_expect(!directory_object(&cache->directory, object, &slab, &handed) ||
                              slab->cache != cache ||
-                             !free_quickly(slab, cpu, cpu | OBJECT_NAMED, object, handed),
+                             !put_quickly(cache->cpus[port_cpu()], false, slab, object, handed),
                          false)) {
-        object_free_slow(cache->heap, cache, object, OBJECT_CALLER);
+        object_free_slow(cache->heap, object, cache, OBJECT_CALLER);
     }
 }
 
@@ -80,13 +70,28 @@ void *kmalloc_alloc_plain(struct kmalloc *kmalloc, size_t size) {
     return kmalloc_alloc_slow(kmalloc, size, 0, OBJECT_CALLER);
 }
 
+// What another CPU's slab has.
+static __attribute__((noinline)) void free_of_others(struct kmalloc *kmalloc, struct slab *slab,
+                                                     void *memory, uint8_t *handed,
+                                                     const void *caller) {
+    struct object_cache *cache = slab->cache;
+    if (!cache->is_class || !put_quickly(cache->cpus[port_cpu()], false, slab, memory, handed)) {
+        object_free_slow(&kmalloc->heap, memory, NULL, caller);
+    }
+}
+
 void kmalloc_free(struct kmalloc *kmalloc, void *memory) {
     struct slab *slab;
     uint8_t *handed;
-    uint32_t cpu = port_cpu();
-    if (__builtin_expect(!directory_object(&kmalloc->heap.directory, memory, &slab, &handed) ||
-                             !free_quickly(slab, cpu, cpu, memory, handed),
-                         false)) {
-        object_free_slow(&kmalloc->heap, NULL, memory, OBJECT_CALLER);
+    if (__builtin_expect(directory_object(&kmalloc->heap.directory, memory, &slab, &handed),
+                         true)) {
+        if (__builtin_expect(slab->owner != port_cpu(), false)) {
+            free_of_others(kmalloc, slab, memory, handed, OBJECT_CALLER);
+            return;
+        }
+        if (put_quickly(slab->home, true, slab, memory, handed)) {
+            return;
+        }
     }
+    object_free_slow(&kmalloc->heap, memory, NULL, OBJECT_CALLER);
 }

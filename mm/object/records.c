@@ -12,7 +12,6 @@
 
 const struct object_cpu object_closed = {.open_for = OBJECT_HELD, .cpu = PORT_CPU_MAX};
 const struct slab slab_none = {.kind = SLAB_NONE};
-const struct directory_frame directory_nothing = {.numbers = 0};
 
 // A page of records of one size.
 struct record_page {
@@ -184,15 +183,18 @@ bool directory_prepare(struct object_heap *heap, const void *address, uint64_t b
     return true;
 }
 
+// Where no object is to be found quickly the first page is said to be one lower: then no address of
+// the slab is a multiple.
 static uint64_t numbers_of(const struct slab *slab) {
     if (slab->kind == SLAB_NONE) {
         return 0;
     }
     if (slab->kind == SLAB_LARGE || slab->cache->heap->options.debug) {
-        return NUMBERS_NONE;
+        uint64_t lower = ((uint64_t)slab->base >> PAGE_SHIFT) - 1;
+        return (NUMBERS_PAGE + 1) | (-lower & NUMBERS_PAGE);
     }
-    uint64_t page = (uint64_t)slab_block(slab) >> PAGE_SHIFT & NUMBERS_PAGE;
-    return ((UINT64_MAX / slab->cache->size | NUMBERS_PAGE) + 1) | page;
+    uint64_t page = (uint64_t)slab_block(slab) >> PAGE_SHIFT;
+    return ((UINT64_MAX / slab->cache->size | NUMBERS_PAGE) + 1) | (-page & NUMBERS_PAGE);
 }
 
 // Whoever reads the numbers, and the slab after them, finds those that belong together, or none;
@@ -204,7 +206,7 @@ void directory_set(struct object_heap *heap, const void *address, uint64_t bytes
         struct directory_frame *frame =
             &heap->directory.regions[at / (2 * MIB)][at / PAGE_SIZE % 512];
         if (numbers != 0) {
-            __atomic_store_n(&frame->slab, (struct slab *)slab, __ATOMIC_RELAXED);
+            __atomic_store_n(&frame->handed, (uint8_t *)slab->handed, __ATOMIC_RELAXED);
         }
         __atomic_store_n(&frame->numbers, numbers, __ATOMIC_RELEASE);
     }

@@ -45,7 +45,7 @@ static void describe(struct slab *slab, struct object_cpu *part, uint8_t *block,
     slab->base = block + cache->lead;
     slab->cache = cache;
     slab->home = part;
-    slab->cpu = part->cpu;
+    slab->owner = part->cpu | (cache->is_class ? 0 : SLAB_NAMED);
     slab->count = slab->stock = count;
     slab->words = (uint8_t)((count + 63) / 64);
     slab->order = order;

@@ -88,19 +88,44 @@ static void quotients_are_those_of_division(void **state) {
     every_size(page_like(0x80000));
 }
 
-static void addresses_without_slabs(void **state) {
-    (void)state;
+static bool finds(const uint8_t *address) {
     struct slab *slab;
     uint8_t *handed;
-    assert_false(directory_object(&heap.directory, page_like(0), &slab, &handed));
-    assert_false(directory_object(&heap.directory, NULL, &slab, &handed));
-    assert_false(directory_object(&heap.directory, &slab, &slab, &handed));
+    return directory_object(&heap.directory, address, &slab, &handed);
+}
+
+// Neither the first byte of a large object, wherever it lies, nor those behind it.
+static void large_objects_are_no_slabs_objects(void **state) {
+    (void)state;
+    const uint64_t pages[] = {0, 1, 0x80000, NUMBERS_PAGE};
+    static _Alignas(64) uint8_t room[256];
+    struct slab *slab = (struct slab *)(void *)room;
+    for (unsigned i = 0; i < sizeof(pages) / sizeof(pages[0]); i++) {
+        uint8_t *base = page_like(pages[i]);
+        *slab = (struct slab){.kind = SLAB_LARGE, .base = base};
+        assert_true(directory_prepare(&heap, base, PAGE_SIZE, 0));
+        directory_set(&heap, base, PAGE_SIZE, slab);
+        assert_ptr_equal(object_find(&heap, base), slab);
+        for (unsigned at = 0; at < PAGE_SIZE; at++) {
+            assert_false(finds(base + at));
+        }
+        directory_set(&heap, base, PAGE_SIZE, &slab_none);
+    }
+}
+
+static void addresses_without_slabs(void **state) {
+    (void)state;
+    uint8_t elsewhere;
+    assert_false(finds(page_like(0)));
+    assert_false(finds(NULL));
+    assert_false(finds(&elsewhere));
     assert_int_equal(object_find(&heap, page_like(0))->kind, SLAB_NONE);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(quotients_are_those_of_division, setup, teardown),
+        cmocka_unit_test_setup_teardown(large_objects_are_no_slabs_objects, setup, teardown),
         cmocka_unit_test_setup_teardown(addresses_without_slabs, setup, teardown),
     };
     return cmocka_run_group_tests_name("object_directory", tests, NULL, NULL);
