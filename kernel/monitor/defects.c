@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The games of the defect matrix: an object of each kind, class and slot in a heap of its own, which
-// then goes through the table (defects_rows.c).
+// The games of the defect matrix: an object of each kind, class and slot in a heap of its own, and
+// then the table (defects_rows.c).
 #include <monitor/defects_rows.h>
 
 void defects_record(struct defects *test, const char *defect, const char *said, bool caught) {
