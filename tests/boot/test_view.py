@@ -86,6 +86,29 @@ def test_objects_are_told_as_whatis_tells_them(uboot, page):
     assert None in others
 
 
+def test_what_is_left_of_slabs(uboot, page):
+    """Pages of a slab that none of its objects needs go one by one: every piece is told of."""
+    session = uboot()
+    objects = {physical: virtual for virtual, physical in (kalloc(session, 3000) for _ in range(40))}
+    slabs = [slab for slab in sound(session).of("slab-block") if slab["cache"] == "kmalloc-3K"]
+    slab = max(slabs, key=lambda one: number(one["bytes"]))
+    bits = number(slab["in_use"])
+    low, high = (bits & -bits).bit_length() - 1, bits.bit_length() - 1
+    assert high - low >= 8
+    kept = [number(slab["start"]) + 3072 * index for index in (low, high)]
+    for physical, virtual in objects.items():
+        if physical not in kept:
+            session.command(f"kfree {virtual:#x}")
+    session.command("shrink")
+    pieces = [piece for piece in sound(session).of("slab-block") if piece["cache"] == "kmalloc-3K"]
+    assert [number(piece["start"]) for piece in pieces] == [at & -4096 for at in kept]
+    window = page(session)
+    for piece in pieces:
+        said = compare(session, window, edges(piece))
+        assert any(" of kmalloc-3K at " in one and ", in use; " in one for one in said)
+    assert compare(session, window, [kept[0] + 3 * 4096]) == [None]
+
+
 def test_with_the_option_debug(uboot, page):
     """What waits in quarantine is free; in front of a slab's first object lies a red zone; guarded objects."""
     session = uboot("guard=100:begin")

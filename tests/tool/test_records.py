@@ -88,6 +88,7 @@ def test_a_good_boot_passes():
     ('"in_use":"0x21"', '"in_use":"0x41"', "not as many as it has"),
     ('"in_use":"0x21"', '"in_use":"0x23"', "do not add up to it"),
     ('"cache":"kmalloc-600"', '"cache":"kmalloc-601"', "slabs of '601', which no record names"),
+    ('"slabs":1,"objects":6', '"slabs":2,"objects":6', "do not add up to it"),
     ('"wanted":"0xfff"', '"wanted":"0x1001"', "too small for what was asked for"),
     ('"large_bytes":"0x1000"', '"large_bytes":"0x2000"', "1 large objects have 4096 bytes"),
     ('"type":9', '"type":10', "pages audited, the firmware described 0"),

@@ -14,9 +14,9 @@ const isAddress = isBelow(ADDRESSES_END);
 // Bytes from `start` on, which end in the space that addresses lie in.
 const isBytes = (end) => (value, { start }) => isNumber(value) && big(value) > 0n && big(start) + big(value) <= end;
 
-// As many digits as the objects need, and nothing behind the last object.
+// As many digits as the objects need, one at least, and nothing behind the last object.
 function isBitmap(value, { objects }) {
-  return isText(value) && /^0x[0-9a-f]+$/i.test(value) && value.length - 2 === Math.ceil(objects / 4) &&
+  return isText(value) && /^0x[0-9a-f]+$/i.test(value) && value.length - 2 === Math.max(Math.ceil(objects / 4), 1) &&
     big(value) >> BigInt(objects) === 0n;
 }
 
@@ -25,7 +25,7 @@ Object.entries({
   "slab-heap": { direct_map: (value) => value === undefined || isAddress(value) },
   "slab-block": { cache: isText, cpu: isCount, start: isPhysical, bytes: isBytes(BigInt(DRAWN_END)), first: isCount,
     stride: (value) => isCount(value) && value > 0,
-    objects: (value, { bytes, first, stride }) => isCount(value) && value > 0 &&
+    objects: (value, { bytes, first, stride }) => isCount(value) &&
       BigInt(first) + BigInt(stride) * BigInt(value) <= big(bytes),
     in_use: isBitmap },
   "large-object": { start: isPhysical, bytes: isBytes(BigInt(DRAWN_END)),
