@@ -29,8 +29,8 @@ static bool is_letter(char letter) {
 }
 
 static bool is_part(char letter) {
-    return is_letter(letter) || letter == '-' || (letter >= 'A' && letter <= 'Z') ||
-           (letter >= '0' && letter <= '9');
+    return is_letter(letter) || letter == '-' || letter == '=' ||
+           (letter >= 'A' && letter <= 'Z') || (letter >= '0' && letter <= '9');
 }
 
 const char *completion_next_literal(const char **at, size_t *length) {

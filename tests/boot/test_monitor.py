@@ -222,7 +222,7 @@ def test_the_tabulator_completes(uboot, typed, becomes):
 def test_the_tabulator_lists_what_fits(uboot):
     session = uboot()
     session.send("re\t")
-    session.expect(r"^(?=.*\breboot\b)(?=.*\bregions\b)(?=.*\brelease\b)(?=.*\breserve\b)", 10)
+    session.expect(r"^(?=.*\breboot\b)(?=.*\breclaim\b)(?=.*\bregions\b)(?=.*\brelease\b)(?=.*\breserve\b)", 10)
     session.expect(rf"^{PROMPT}re$", 10)
 
 

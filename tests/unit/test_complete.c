@@ -62,6 +62,7 @@ static void literal_words(void **state) {
     assert_string_equal(literals("ORDER [below ADDRESS] | COUNT pages|bytes"),
                         "below,pages,bytes,");
     assert_string_equal(literals("ADDRESS"), "");
+    assert_string_equal(literals("[OPERATIONS|SECONDSs] [seed=N]"), ""); // no word by itself
     assert_string_equal(literals(""), "");
     assert_string_equal(literals("Word two2 three-four"), "three-four,");
 }
