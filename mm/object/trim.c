@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Slabs give back pages that none of their objects needs.
 //
-// A slab of large objects seldom becomes empty by chance, a page of it often. When memory is asked
-// back, the pages of a slab go whose objects all lie in it; these objects are GONE, and never come
-// again: a slab that fills anew is short of them, and is released like others when the rest is
-// there. So the pages that it keeps are pieces, each like a slab of its own.
+// A slab of large objects seldom becomes empty by chance, a few pages of it often. A unit of a slab
+// is as many pages as hold a whole number of objects. When memory is asked back, the units go whose
+// objects all lie in the slab; these are GONE, and never come again: a slab that fills anew is short
+// of them, and is released like others when the rest is there. What it keeps are pieces, each like
+// a slab of its own.
 //
-//   pages    [    kept    ][ given back ][    kept    ]
-//   objects  [ A ][ B ][ C ][ D ][ E ][ F ][ G ][ H ]     C to F: in the slab, now GONE
+//   units    [    kept    ][ given back ][    kept    ]      of 2 objects of 2 KiB: a page; of 16
+//   objects  [ A  ][  B   ][  C  ][  D  ][  E  ][  F  ]      objects of 1,792 bytes: 7 pages
 //
 // Not with the option debug, which looks at free objects.
 #include "internal.h"
@@ -24,77 +25,68 @@ static bool has_page(const struct slab *slab, uint64_t page) {
     return object_find(slab->cache->heap, page_at(slab, page)) == slab;
 }
 
-// Objects [first, end) of a slab.
-struct objects {
+// Pages [page, page_end) and their objects [first, end). The last unit of a slab may be shorter.
+struct unit {
+    uint64_t page, page_end;
     uint64_t first, end;
 };
 
-// Those of which something lies in a page.
-static struct objects objects_in(const struct slab *slab, uint64_t page) {
-    uint64_t begin = page * PAGE_SIZE, end = begin + PAGE_SIZE, size = slab->cache->size;
-    uint64_t last = (end + size - 1) / size;
-    return (struct objects){begin / size, last < slab->count ? last : slab->count};
+// The unit that a page belongs to.
+static struct unit unit_of(const struct slab *slab, uint64_t page) {
+    uint64_t size = slab->cache->size, power = size & -size;
+    uint64_t common = power < PAGE_SIZE ? power : PAGE_SIZE; // divides both
+    uint64_t pages = size / common, objects = PAGE_SIZE / common, number = page / pages;
+    struct unit unit = {number * pages, (number + 1) * pages, number * objects,
+                        (number + 1) * objects};
+    unit.page_end = unit.page_end < pages_of(slab) ? unit.page_end : pages_of(slab);
+    unit.end = unit.end < slab->count ? unit.end : slab->count;
+    return unit;
 }
 
-static bool is_gone(const struct slab *slab, uint64_t index) {
-    return handed_read(&slab->handed[index]) == GONE;
-}
-
-static bool is_spare(const struct slab *slab, uint64_t index) {
-    return (slab_bits(slab)[index / 64] >> index % 64 & 1) != 0 || is_gone(slab, index);
-}
-
-static bool page_is_spare(const struct slab *slab, uint64_t page) {
-    struct objects objects = objects_in(slab, page);
-    while (objects.first < objects.end && is_spare(slab, objects.first)) {
-        objects.first++;
+static bool unit_is_spare(const struct slab *slab, struct unit unit) {
+    uint64_t i = unit.first;
+    while (i < unit.end && (slab_bits(slab)[i / 64] >> i % 64 & 1) != 0) {
+        i++;
     }
-    return objects.first >= objects.end && has_page(slab, page);
+    return i >= unit.end && has_page(slab, unit.page);
 }
 
-static void let_objects_go(struct slab *slab, uint64_t page) {
-    struct objects objects = objects_in(slab, page);
-    for (uint64_t i = objects.first; i < objects.end; i++) {
-        if (!is_gone(slab, i)) {
-            handed_write(&slab->handed[i], GONE);
-            slab_bits(slab)[i / 64] &= ~(UINT64_C(1) << i % 64);
-            slab->stock--;
-            slab->gone++;
-        }
-    }
-}
-
-static void let_page_go(struct slab *slab, uint64_t page) {
-    struct object_cache *cache = slab->cache;
-    let_objects_go(slab, page);
-    directory_set(cache->heap, page_at(slab, page), PAGE_SIZE, &slab_none);
+static void give_page(struct slab *slab, uint64_t page) {
+    struct object_heap *heap = slab->cache->heap;
+    directory_set(heap, page_at(slab, page), PAGE_SIZE, &slab_none);
     port_memory_show(page_at(slab, page), PAGE_SIZE);
-    page_free(cache->heap->pages, object_frame(page_at(slab, page)), 0);
-    slab->trimmed++;
-    cache->bytes -= PAGE_SIZE;
-    cache->released_pages++;
+    page_free(heap->pages, object_frame(page_at(slab, page)), 0);
 }
 
-// The first page that may go; as many as it has when none may.
-static uint64_t first_spare(const struct slab *slab) {
-    uint64_t page = 0;
-    while (page < pages_of(slab) && !page_is_spare(slab, page)) {
-        page++;
+static void let_go(struct slab *slab, struct unit unit) {
+    struct object_cache *cache = slab->cache;
+    for (uint64_t i = unit.first; i < unit.end; i++) {
+        handed_write(&slab->handed[i], GONE);
+        slab_bits(slab)[i / 64] &= ~(UINT64_C(1) << i % 64);
+        slab->stock--;
+        slab->gone++;
     }
-    return page;
+    for (uint64_t page = unit.page; page < unit.page_end; page++) {
+        give_page(slab, page);
+        slab->trimmed++;
+        cache->bytes -= PAGE_SIZE;
+        cache->released_pages++;
+    }
+}
+
+// A slab becomes single pages when its first unit goes.
+static bool split(const struct slab *slab) {
+    return slab->trimmed != 0 ||
+           page_split(slab->cache->heap->pages, object_frame(slab->base), slab->order);
 }
 
 static void trim(struct slab *slab) {
-    struct page_allocator *pages = slab->cache->heap->pages;
-    uint64_t page = first_spare(slab);
-    if (page == pages_of(slab) ||
-        (slab->trimmed == 0 && !page_split(pages, object_frame(slab->base), slab->order))) {
-        return;
-    }
     bool had_room = slab->stock != 0;
-    for (; page < pages_of(slab); page++) {
-        if (page_is_spare(slab, page)) {
-            let_page_go(slab, page);
+    struct unit unit;
+    for (uint64_t page = 0; page < pages_of(slab); page = unit.page_end) {
+        unit = unit_of(slab, page);
+        if (unit_is_spare(slab, unit) && split(slab)) {
+            let_go(slab, unit);
         }
     }
     if (had_room && slab->stock == 0) {
@@ -120,19 +112,17 @@ void slab_give_pages(struct slab *slab) {
     }
     for (uint64_t page = 0; page < pages_of(slab); page++) {
         if (has_page(slab, page)) {
-            directory_set(heap, page_at(slab, page), PAGE_SIZE, &slab_none);
-            port_memory_show(page_at(slab, page), PAGE_SIZE);
-            page_free(heap->pages, object_frame(page_at(slab, page)), 0);
+            give_page(slab, page);
         }
     }
 }
 
 bool slab_page_went(const struct slab *slab, uint64_t page) {
-    struct objects objects = objects_in(slab, page);
-    while (objects.first < objects.end && is_gone(slab, objects.first)) {
-        objects.first++;
+    struct unit unit = unit_of(slab, page);
+    while (unit.first < unit.end && handed_read(&slab->handed[unit.first]) == GONE) {
+        unit.first++;
     }
-    return objects.first >= objects.end && !has_page(slab, page);
+    return unit.first >= unit.end && !has_page(slab, page);
 }
 
 struct slab_piece slab_piece_at(const struct slab *slab, const void *address) {
@@ -145,12 +135,10 @@ struct slab_piece slab_piece_at(const struct slab *slab, const void *address) {
         end++;
     }
     uint64_t from = begin * PAGE_SIZE, to = end * PAGE_SIZE, last = (to - lead) / size;
-    uint64_t first = from == 0 ? 0 : (from + size - 1) / size;
-    last = last < slab->count ? last : slab->count;
     return (struct slab_piece){
         .begin = slab_block(slab) + from,
         .bytes = to - from,
-        .first = (unsigned)first,
-        .end = (unsigned)(last > first ? last : first),
+        .first = (unsigned)(from / size),
+        .end = (unsigned)(last < slab->count ? last : slab->count),
     };
 }
