@@ -213,7 +213,7 @@ struct object_info object_inspect(struct object_heap *heap, const void *address)
 
 #define OBJECT_BLOCK_WORDS 8
 
-// A slab, or a large object.
+// A slab, or what is left of one in one piece, or a large object.
 struct object_block {
     struct object_info info;             // its first object; OBJECT_LARGE: the large object
     unsigned objects;                    // of a slab

@@ -117,7 +117,8 @@ void record_pools(struct text *out, struct object_heap *heap);
 
 // Where the objects are: each slab and each large object, by address, then each guarded object. An
 // object that lies in a CPU's magazine, or in quarantine, is free; bit i of `in_use` says that
-// object i is in use, a digit has four of them, and there are as many digits as that takes.
+// object i is in use, a digit has four of them, and there are as many digits as that takes, one at
+// least. What is left of a slab of which pages went is a record for each piece.
 // Behind 4096 slabs and large objects, and behind as many guarded ones, the rest is counted only.
 //   {"record":"slab-block","cache":"kmalloc-64","start":"0x…","bytes":"0x1000","first":0,
 //    "stride":64,"objects":64,"in_use":"0x0000000000000007","cpu":0}
