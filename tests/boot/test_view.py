@@ -101,7 +101,8 @@ def test_what_is_left_of_slabs(uboot, page):
             session.command(f"kfree {virtual:#x}")
     session.command("shrink")
     pieces = [piece for piece in sound(session).of("slab-block") if piece["cache"] == "kmalloc-3K"]
-    assert [number(piece["start"]) for piece in pieces] == [at & -4096 for at in kept]
+    assert len(pieces) == 2 and all(number(piece["start"]) <= at < number(piece["start"]) + number(piece["bytes"])
+                                    for piece, at in zip(pieces, kept))
     window = page(session)
     for piece in pieces:
         said = compare(session, window, edges(piece))
