@@ -88,16 +88,18 @@ static void tell_spoilt(struct stress *stress, const struct stress_object *objec
                 object->kind->name, object->bytes, (uint64_t)object->memory, at, expected, found);
 }
 
-static void note_spoilt(struct stress *stress, const struct stress_object *object, uint64_t at,
+// Tells of it once: the pattern is there again afterwards.
+static void note_spoilt(struct stress *stress, struct stress_object *object, uint64_t at,
                         uint64_t expected, uint64_t found) {
     stress->spoilt++;
     if (may_tell(stress)) {
         tell_spoilt(stress, object, at, expected, found);
     }
+    fill(object);
 }
 
 // Looks at the first `bytes` of an object, up to the first word that is not what was written.
-static void look(struct stress *stress, const struct stress_object *object, uint64_t bytes) {
+static void look(struct stress *stress, struct stress_object *object, uint64_t bytes) {
     uint64_t expected = object->first, at = 0, found;
     for (; bytes - at >= sizeof(found); at += sizeof(found), expected += STRESS_STEP) {
         memcpy(&found, object->memory + at, sizeof(found));

@@ -140,14 +140,16 @@ def test_memory_that_changes_is_found(uboot, tmp_path):
     session.expect("SPOILT: ", 120)
     session.send("\x03")
     answer = ended(session)
+    assert len(set(re.findall(r"^  at byte .*$", answer.text, re.MULTILINE))) == min(answer.spoilt, 8)  # each once
     assert answer.state == "FAILED" and answer.spoilt >= 1 and answer.lost == 0
     reports = re.findall(r"^stress: SPOILT: (\w+) of (\d+) bytes at (0x[0-9a-f]+):\n"
                          r"  at byte (0x[0-9a-f]+) expected (0x[0-9a-f]+), found (0x[0-9a-f]+)$", answer.text,
                          re.MULTILINE)
     assert 1 <= len(reports) <= 8 and len(reports) == min(answer.spoilt, 8)
-    for _, size, memory, at, expected, found in reports:
-        assert int(expected, 16) ^ int(found, 16) == BIT
-        assert int(at, 16) < int(size) and (int(memory, 16) + int(at, 16)) % PAGE == 2048
+    for _, size, _, at, expected, found in reports:
+        assert int(expected, 16) ^ int(found, 16) == BIT and int(at, 16) < int(size)
+    # Where it was done; but for what krealloc was moving just then.
+    assert any((int(memory, 16) + int(at, 16)) % PAGE == 2048 for _, _, memory, at, _, _ in reports)
     sound(session)  # nothing of the allocators' own was hit
 
 
