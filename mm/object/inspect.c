@@ -164,12 +164,9 @@ static bool find_frame(const struct object_heap *heap, uint64_t *offset) {
 
 // False when no block begins there. The heap's lock is held.
 static bool copy_block(const struct slab *slab, const uint8_t *begin, struct object_block *block) {
-    if (slab->kind == SLAB_NONE) {
-        return false;
-    }
-    if (slab->kind == SLAB_LARGE) {
+    if (slab->kind != SLAB_SMALL) { // SLAB_NONE: it went meanwhile
         *block = (struct object_block){.info = large_info(slab)};
-        return true;
+        return slab->kind == SLAB_LARGE;
     }
     struct slab_piece piece = slab_piece_at(slab, begin);
     *block = (struct object_block){.objects = piece.end - piece.first};

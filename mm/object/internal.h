@@ -38,25 +38,28 @@
 
 enum slab_kind { SLAB_NONE, SLAB_SMALL, SLAB_LARGE };
 
-// Fields up to `kind` do not change while the slab lives. Those of what was returned are the
-// home's, who holds its gate. The others are the cache's lock's.
+// What a free looks at lies in one line and does not change while the slab lives, but for its place
+// in the list; so it is not taken from CPUs that free others' objects. Of the rest, what was returned
+// is the home's, who holds its gate, and the others are the cache's lock's.
 struct slab {
     _Alignas(64) uint8_t *base;
     struct object_cache *cache;
-    struct object_cpu *home; // whose heap it is in when it has room
-    uint32_t owner;          // whose that is, with SLAB_NAMED
-    uint16_t count;          // objects
-    uint8_t words, order;
-    uint8_t kind;                        // enum slab_kind
-    uint8_t cursor;                      // the word that was taken from last
-    uint16_t stock;                      // objects in the slab that have a bit
-    uint16_t claimed;                    // of the returned ones, those that have got a bit already
-    uint16_t gone;                       // objects that went with a page
-    uint32_t room;                       // may be returned before somebody has to look (returns.c);
-    uint16_t returned_and_room;          // that and what was returned
-    uint16_t trimmed;                    // pages that were given back
-    struct slab *child, *next, *before;  // in the heap (heap.c)
+    struct object_cpu *home;             // whose heap it is in when it has room
+    struct object_trace *traces;         // one for each object (debug.c), or NULL
     struct slab *list_next, **list_link; // all slabs of the cache, or all large objects
+    uint32_t owner;                      // whose it is, with SLAB_NAMED
+    uint16_t count;                      // objects
+    uint8_t words, order;
+    uint8_t kind; // enum slab_kind
+
+    _Alignas(64) uint32_t room;         // may be returned before somebody has to look (returns.c);
+    uint16_t returned_and_room;         // that and what was returned
+    uint16_t stock;                     // objects in the slab that have a bit
+    uint16_t claimed;                   // of the returned ones, those that have got a bit already
+    uint16_t gone;                      // objects that went with a page
+    uint16_t trimmed;                   // pages that were given back
+    uint8_t cursor;                     // the word that was taken from last
+    struct slab *child, *next, *before; // in the heap (heap.c)
     union {
         struct {
             struct slab *returned_next, **returned_link; // slabs of the home with returned objects
@@ -66,7 +69,6 @@ struct slab {
             uint64_t wanted; // its bytes, as asked for
         };
     };
-    struct object_trace *traces; // one for each object (debug.c), or NULL
     // A byte for each object, and one that stays 0 behind them; then slab_bits.
     uint8_t handed[];
 };
