@@ -226,8 +226,8 @@ void page_free_contig(struct page_allocator *allocator, pfn_t first, uint64_t co
 bool page_resize_contig(struct page_allocator *allocator, pfn_t first, uint64_t count,
                         uint64_t wanted);
 
-// Makes an allocated block into 2^order blocks of one frame, each of which goes back by itself. False,
-// with nothing changed, while a watch looks on, which has no word for this either. Panics as
+// Makes an allocated block into 2^order blocks of one frame, each of which goes back by itself.
+// False, with nothing changed, while a watch looks on, which has no word for this either. Panics as
 // page_free does.  O(frames).  Any context.
 bool page_split(struct page_allocator *allocator, pfn_t block, unsigned order);
 

@@ -39,8 +39,8 @@
 enum slab_kind { SLAB_NONE, SLAB_SMALL, SLAB_LARGE };
 
 // What a free looks at lies in one line and does not change while the slab lives, but for its place
-// in the list; so it is not taken from CPUs that free others' objects. Of the rest, what was returned
-// is the home's, who holds its gate, and the others are the cache's lock's.
+// in the list; so it is not taken from CPUs that free others' objects. Of the rest, what was
+// returned is the home's, who holds its gate, and the others are the cache's lock's.
 struct slab {
     _Alignas(64) uint8_t *base;
     struct object_cache *cache;

@@ -3,9 +3,9 @@
 //
 // A slab of large objects seldom becomes empty by chance, a few pages of it often. A unit of a slab
 // is as many pages as hold a whole number of objects. When memory is asked back, the units go whose
-// objects all lie in the slab; these are GONE, and never come again: a slab that fills anew is short
-// of them, and is released like others when the rest is there. What it keeps are pieces, each like
-// a slab of its own.
+// objects all lie in the slab; these are GONE, and never come again: a slab that fills anew is
+// short of them, and is released like others when the rest is there. What it keeps are pieces, each
+// like a slab of its own.
 //
 //   units    [    kept    ][ given back ][    kept    ]      of 2 objects of 2 KiB: a page; of 16
 //   objects  [ A  ][  B   ][  C  ][  D  ][  E  ][  F  ]      objects of 1,792 bytes: 7 pages

@@ -82,7 +82,8 @@ static void slabs_are_looked_at(void **state) {
     BROKEN(slab->handed[index], IN_STOCK, "neither in its slab");
     unsigned last = slab->words - 1u;
     if (slab->count % 64 != 0) {
-        BROKEN(slab_bits(slab)[last], slab_bits(slab)[last] | UINT64_C(1) << 63, "behind its last one");
+        BROKEN(slab_bits(slab)[last], slab_bits(slab)[last] | UINT64_C(1) << 63,
+               "behind its last one");
     }
     BROKEN(cache->slab_count, cache->slab_count + 1, "counts of slabs");
     BROKEN(kmalloc.heap.large_count, 1, "large objects");
