@@ -45,7 +45,7 @@ struct object_heap;
 #define OBJECT_ALIGN_MAX OBJECT_SIZE_MAX
 #define OBJECT_NAME_MAX  24
 
-#define OBJECT_RECORD_KINDS 9 // sizes of descriptors
+#define OBJECT_RECORD_KINDS 8 // sizes of descriptors
 
 // The directory: which slab a frame belongs to, by 2 MiB, then by frame.
 struct object_directory {
