@@ -22,7 +22,7 @@ struct record_page {
 
 #define RECORDS_BEGIN 64
 
-static const uint16_t record_bytes[OBJECT_RECORD_KINDS] = {192, 256, 320, 384, 448, 576, 704, 1280};
+static const uint16_t record_bytes[OBJECT_RECORD_KINDS] = {192, 256, 320, 384, 448, 576, 768, 1280};
 
 bool object_take_pages(struct object_heap *heap, unsigned order, unsigned flags,
                        enum page_owner owner, pfn_t *first) {

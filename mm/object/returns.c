@@ -21,11 +21,11 @@ static void enlist(struct object_cpu *part, struct slab *slab) {
     if (part->returned != NULL) {
         part->returned->returned_link = &slab->returned_next;
     }
-    part->returned = slab;
+    __atomic_store_n(&part->returned, slab, __ATOMIC_RELAXED);
 }
 
 static void delist(struct slab *slab) {
-    *slab->returned_link = slab->returned_next;
+    __atomic_store_n(slab->returned_link, slab->returned_next, __ATOMIC_RELAXED);
     if (slab->returned_next != NULL) {
         slab->returned_next->returned_link = slab->returned_link;
     }
@@ -122,7 +122,9 @@ void object_return_home(struct slab *slab, uint8_t *handed) {
 
 void object_harvest(struct object_cpu *part, uint64_t slabs) {
     struct object_cache *cache = part->cache;
-    for (bool more = true; slabs != 0 && more; slabs--) {
+    // Nobody else puts one there, so without the lock none is none.
+    bool more = __atomic_load_n(&part->returned, __ATOMIC_RELAXED) != NULL;
+    for (; slabs != 0 && more; slabs--) {
         unsigned long irq = lock_acquire(&cache->lock);
         struct slab *slab = part->returned;
         more = slab != NULL;
