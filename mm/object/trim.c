@@ -80,7 +80,12 @@ static bool split(const struct slab *slab) {
            page_split(slab->cache->heap->pages, object_frame(slab->base), slab->order);
 }
 
+// A slab of which nothing is missing stays whole: it is released (cpu.c), now or when its home has
+// harvested it. It may have become one since the empty ones were released.
 static void trim(struct slab *slab) {
+    if (slab->stock == slab_objects(slab)) {
+        return;
+    }
     bool had_room = slab->stock != 0;
     struct unit unit;
     for (uint64_t page = 0; page < pages_of(slab); page = unit.page_end) {

@@ -321,6 +321,87 @@ static void slabs_in_the_pages_of_others(void **state) {
     }
 }
 
+static void trim_now(struct object_cache *cache) {
+    unsigned long irq = lock_acquire(&cache->lock);
+    object_trim(cache);
+    lock_release(&cache->lock, irq);
+}
+
+// A slab becomes empty when the empty ones were released and the others are not trimmed yet: an
+// interrupt or another CPU gave its last object back. It stays whole, for whoever releases it.
+static void whole_slabs_are_released_not_trimmed(void **state) {
+    (void)state;
+    struct object_cache *cache = cache_of(2 * KIB);
+    take(2 * KIB, 0);
+    object_heap_shrink(&kmalloc.heap);
+    give(0);
+    struct object_cpu *part = cache->cpus[0];
+    object_part_empty(part);
+    assert_int_equal(cache->empty_slabs, 1);
+    uint64_t bytes = cache->bytes;
+    trim_now(cache);
+    assert_int_equal(cache->bytes, bytes);
+    expect_sound();
+    assert_int_equal(object_heap_shrink(&kmalloc.heap), bytes / PAGE_SIZE);
+    assert_int_equal(cache->slab_count, 0);
+}
+
+// The same of a slab whose home has not harvested yet what another CPU has claimed.
+static void claimed_slabs_are_released_not_trimmed(void **state) {
+    (void)state;
+    enum { SIZE = 2 * KIB };
+    struct object_cache *cache = cache_of(SIZE);
+    unsigned count = 0, mine = 0;
+    // All objects of one slab, and as many others as fill the magazine.
+    for (; count < 256; count++) {
+        take(SIZE, count);
+    }
+    struct slab *slab = object_find(&kmalloc.heap, memory[128]);
+    for (unsigned i = 0; i < count; i++) {
+        mine += object_find(&kmalloc.heap, memory[i]) == slab;
+        if (i < 64 && object_find(&kmalloc.heap, memory[i]) != slab) {
+            give(i);
+        }
+    }
+    assert_int_equal(mine, slab->count);
+    assert_int_equal(cache->cpus[0]->magazine.count, cache->cpus[0]->capacity);
+    // All but two come back to it, and another CPU claims them; then that frees the two.
+    unsigned left = 0, last[2] = {0, 0};
+    for (unsigned i = 0; i < count; i++) {
+        if (memory[i] != NULL && object_find(&kmalloc.heap, memory[i]) == slab) {
+            if (left < 2) {
+                last[left++] = i;
+            } else {
+                give(i);
+            }
+        }
+    }
+    unsigned long irq = lock_acquire(&cache->lock);
+    object_claim_returned(cache);
+    lock_release(&cache->lock, irq);
+    assert_true(slab->claimed != 0);
+    host_cpu_set(1);
+    for (unsigned i = 0; i < 2; i++) {
+        uint64_t index;
+        assert_true(slab_index(slab, memory[last[i]], &index));
+        object_put_around(cache, memory[last[i]], &slab->handed[index]);
+        memory[last[i]] = NULL;
+    }
+    assert_int_equal(slab->stock, slab->count);
+    trim_now(cache);
+    assert_int_equal(slab->gone, 0);
+    host_cpu_set(0);
+    object_heap_shrink(&kmalloc.heap);
+    expect_sound();
+    for (unsigned i = 0; i < count; i++) {
+        if (memory[i] != NULL) {
+            give(i);
+        }
+    }
+    object_heap_shrink(&kmalloc.heap);
+    assert_int_equal(cache->bytes, 0);
+}
+
 static void damage_is_found(void **state) {
     (void)state;
     take_and_thin(2 * KIB, 4);
@@ -340,10 +421,16 @@ static void damage_is_found(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(what_stays_is_units_with_objects), TEST(objects_that_are_gone),
-        TEST(pieces_are_told_like_slabs),       TEST(not_while_a_watch_looks_on),
-        TEST(not_with_the_option_debug),        TEST(another_cpu_trims_what_was_returned),
-        TEST(slabs_in_the_pages_of_others),     TEST(damage_is_found),
+        TEST(what_stays_is_units_with_objects),
+        TEST(objects_that_are_gone),
+        TEST(pieces_are_told_like_slabs),
+        TEST(not_while_a_watch_looks_on),
+        TEST(not_with_the_option_debug),
+        TEST(another_cpu_trims_what_was_returned),
+        TEST(slabs_in_the_pages_of_others),
+        TEST(whole_slabs_are_released_not_trimmed),
+        TEST(claimed_slabs_are_released_not_trimmed),
+        TEST(damage_is_found),
     };
     return cmocka_run_group_tests_name("object_trim", tests, NULL, NULL);
 }
