@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Threads as CPUs on one kmalloc: built with ThreadSanitizer too. Each allocates and frees at
 // random, hands objects to the others to free, shrinks now and then, and now and then frees all it
-// has; every other request for pages fails, so that they take what lies in the others' slabs. One
-// looks at the statistics, at every slab, and for defects meanwhile. What was written is found
-// again; when they have stopped every invariant holds.
+// has. Either every other request for pages fails, so that they take what lies in the others' slabs,
+// or slabs give back pages while others use them. One looks at the statistics, at every slab, and
+// for defects meanwhile. What was written is found again; when they have stopped every invariant
+// holds.
 //   STRATA_STEPS=n: how many operations each thread does.
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,6 +19,7 @@
 #include <mm/kmalloc.h>
 #include <mm/object_debug.h>
 #include <mm/watch.h>
+#include <object/internal.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +38,8 @@ static struct world world;
 static struct kmalloc kmalloc;
 static uint64_t steps = 60000;
 static unsigned running;
+static bool trimming; // sizes of which slabs are trimmed, and no watch, which would forbid it
+static uint64_t trimmed_slabs;
 
 static struct object opened(struct parcel parcel) {
     return (struct object){(uint8_t *)parcel.place, parcel.size};
@@ -53,13 +57,32 @@ static bool take(uint64_t *seed, struct object *object) {
     uint64_t kind = world_random(seed) % 64;
     size_t size = kind == 0   ? 1 + world_random(seed) % 100000
                   : kind < 20 ? 1 + world_random(seed) % 600
-                              : 97 + world_random(seed) % 16;
+                  : !trimming ? 97 + world_random(seed) % 16
+                  : kind < 45 ? 1793 + world_random(seed) % 256
+                              : 641 + world_random(seed) % 128;
     *object = (struct object){kmalloc_alloc(&kmalloc, size, 0), size};
     if (object->memory == NULL) {
         return false;
     }
     object->memory[0] = object->memory[size - 1] = (uint8_t)size;
     return true;
+}
+
+static uint64_t count_trimmed(struct object_cache *cache) {
+    uint64_t count = 0;
+    unsigned long irq = lock_acquire(&cache->lock);
+    for (const struct slab *slab = cache->slabs; slab != NULL; slab = slab->list_next) {
+        count += slab->trimmed != 0;
+    }
+    lock_release(&cache->lock, irq);
+    return count;
+}
+
+static void shrink(void) {
+    object_heap_shrink(&kmalloc.heap);
+    for (unsigned i = 0; i < KMALLOC_CLASSES; i++) {
+        __atomic_fetch_add(&trimmed_slabs, count_trimmed(&kmalloc.classes[i]), __ATOMIC_RELAXED);
+    }
 }
 
 static void *work(void *argument) {
@@ -87,7 +110,7 @@ static void *work(void *argument) {
         } else if (what < 999 && post_get(&post, &posted)) {
             give_back(opened(posted));
         } else if (what == 999) {
-            object_heap_shrink(&kmalloc.heap);
+            shrink();
         }
     }
     while (count != 0) {
@@ -117,6 +140,7 @@ static void *watch(void *argument) {
             struct object_statistics statistics;
             object_cache_statistics(&kmalloc.classes[i], &statistics);
             assert_true(statistics.in_use <= statistics.objects);
+            assert_true(statistics.objects * statistics.size <= statistics.bytes);
         }
         look_at_blocks();
         struct object_defect defect;
@@ -132,8 +156,10 @@ static void run_threads(const struct object_options *options) {
     world_create(&world, &range, 1);
     assert_true(kmalloc_init(&kmalloc, &world.pages, options));
     static struct page_watch watched;
-    assert_true(page_watch_start(&world.pages, &watched));
-    page_fail(&watched, PAGE_FAIL_EVERY, 2, 0);
+    if (!trimming) {
+        assert_true(page_watch_start(&world.pages, &watched));
+        page_fail(&watched, PAGE_FAIL_EVERY, 2, 0);
+    }
     running = WORKERS;
     for (uintptr_t i = 0; i < WORKERS; i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, work, (void *)i), 0);
@@ -142,7 +168,9 @@ static void run_threads(const struct object_options *options) {
     for (unsigned i = 0; i < WORKERS + 1; i++) {
         pthread_join(threads[i], NULL);
     }
-    page_watch_stop(&world.pages);
+    if (!trimming) {
+        page_watch_stop(&world.pages);
+    }
     struct parcel posted;
     while (post_get(&post, &posted)) {
         give_back(opened(posted));
@@ -167,6 +195,15 @@ static void threads_keep_every_invariant(void **state) {
     run_threads(NULL);
 }
 
+// Pages of slabs go while other CPUs have objects of them.
+static void threads_while_slabs_are_trimmed(void **state) {
+    (void)state;
+    trimming = true;
+    run_threads(NULL);
+    trimming = false;
+    assert_true(trimmed_slabs != 0);
+}
+
 // Nobody spoils another's red zones, poison and quarantine.
 static void threads_with_the_option_debug(void **state) {
     (void)state;
@@ -177,6 +214,7 @@ static void threads_with_the_option_debug(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_keep_every_invariant),
+        cmocka_unit_test(threads_while_slabs_are_trimmed),
         cmocka_unit_test(threads_with_the_option_debug),
     };
     return cmocka_run_group_tests_name("object_threads", tests, NULL, NULL);
