@@ -216,7 +216,7 @@ struct object_info object_inspect(struct object_heap *heap, const void *address)
 // A slab, or what is left of one in one piece, or a large object.
 struct object_block {
     struct object_info info;             // its first object; OBJECT_LARGE: the large object
-    unsigned objects;                    // of a slab
+    unsigned objects;                    // of a slab, at least one
     uint64_t in_use[OBJECT_BLOCK_WORDS]; // bits: objects that are handed out
 };
 

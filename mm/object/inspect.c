@@ -117,13 +117,8 @@ static struct object_info slab_info(const struct slab *slab, const struct slab_p
     return info;
 }
 
-struct object_info object_inspect(struct object_heap *heap, const void *address) {
-    const struct slab *slab = object_find(heap, address);
-    struct object_guarded guarded;
-    if (slab->kind != SLAB_SMALL) {
-        return guard_find(heap, address, &guarded) ? guarded_info(&guarded)
-                                                   : inside_large(heap, address);
-    }
+// The heap's lock is held.
+static struct object_info inside_slab(const struct slab *slab, const void *address) {
     struct slab_piece piece = slab_piece_at(slab, address);
     uint8_t *first = slab->base + (size_t)piece.first * slab->cache->size;
     uint64_t index;
@@ -132,6 +127,23 @@ struct object_info object_inspect(struct object_heap *heap, const void *address)
     if ((const uint8_t *)address < first) {
         info = slab_info(slab, &piece, piece.end);
         info.index = 0;
+    }
+    return info;
+}
+
+struct object_info object_inspect(struct object_heap *heap, const void *address) {
+    struct object_info info = {.kind = OBJECT_FOREIGN};
+    struct object_guarded guarded;
+    unsigned long irq = lock_acquire(&heap->lock);
+    const struct slab *slab = object_find(heap, address);
+    bool found = slab->kind == SLAB_SMALL;
+    if (found) {
+        info = inside_slab(slab, address);
+    }
+    lock_release(&heap->lock, irq);
+    if (!found) {
+        info = guard_find(heap, address, &guarded) ? guarded_info(&guarded)
+                                                   : inside_large(heap, address);
     }
     return info;
 }
@@ -162,7 +174,8 @@ static bool find_frame(const struct object_heap *heap, uint64_t *offset) {
     return false;
 }
 
-// False when no block begins there. The heap's lock is held.
+// False when no block begins there, or one without objects, which another CPU is about to give back.
+// The heap's lock is held.
 static bool copy_block(const struct slab *slab, const uint8_t *begin, struct object_block *block) {
     if (slab->kind != SLAB_SMALL) { // SLAB_NONE: it went meanwhile
         *block = (struct object_block){.info = large_info(slab)};
@@ -174,7 +187,7 @@ static bool copy_block(const struct slab *slab, const uint8_t *begin, struct obj
     for (unsigned i = 0; i < block->objects; i++) {
         block->in_use[i / 64] |= (uint64_t)is_in_use(slab, piece.first + i) << i % 64;
     }
-    return piece.begin == begin;
+    return piece.begin == begin && block->objects != 0;
 }
 
 bool object_block_next(struct object_heap *heap, paddr_t *at, struct object_block *block) {

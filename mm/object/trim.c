@@ -140,10 +140,13 @@ struct slab_piece slab_piece_at(const struct slab *slab, const void *address) {
         end++;
     }
     uint64_t from = begin * PAGE_SIZE, to = end * PAGE_SIZE, last = (to - lead) / size;
+    // While another CPU is in the middle of a unit, objects at both ends may be half there.
+    uint64_t first = (from + size - 1) / size;
+    last = last < slab->count ? last : slab->count;
     return (struct slab_piece){
         .begin = slab_block(slab) + from,
         .bytes = to - from,
-        .first = (unsigned)(from / size),
-        .end = (unsigned)(last < slab->count ? last : slab->count),
+        .first = (unsigned)(first < last ? first : last),
+        .end = (unsigned)last,
     };
 }

@@ -31,8 +31,7 @@ static void write_caller(struct text *out, const char *name, uint32_t caller) {
 
 static void write_in_use(struct text *out, const struct object_block *block) {
     text_puts(out, ",\"in_use\":\"0x");
-    // A slab whose last page another CPU is about to give back may have no object left.
-    unsigned digit = block->objects != 0 ? (block->objects + 3) / 4 : 1;
+    unsigned digit = (block->objects + 3) / 4;
     while (digit-- > 0) {
         text_printf(out, "%lx", block->in_use[digit / 16] >> digit % 16 * 4 & 0xf);
     }

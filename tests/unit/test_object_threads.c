@@ -129,6 +129,8 @@ static void look_at_blocks(void) {
         assert_true(slab >= reached && objects >= slab && block.info.slab_bytes % PAGE_SIZE == 0);
         reached = slab + block.info.slab_bytes;
         assert_true(objects + block.objects * block.info.size <= reached);
+        struct object_info info = object_inspect(&kmalloc.heap, objects);
+        assert_true(info.kind == OBJECT_FOREIGN || info.size != 0);
     }
 }
 

@@ -238,6 +238,40 @@ static void pieces_are_told_like_slabs(void **state) {
     assert_true(statistics.objects >= live && statistics.objects * SIZE <= bytes);
 }
 
+static void expect_blocks_in_order(void) {
+    struct object_block block;
+    for (paddr_t at = paddr(0); object_block_next(&kmalloc.heap, &at, &block);) {
+        uint8_t *slab = block.info.slab, *first = block.info.object;
+        assert_true(block.objects != 0 && first >= slab);
+        assert_true(first + block.objects * block.info.size <= slab + block.info.slab_bytes);
+    }
+}
+
+// Another CPU is in the middle of a unit: some of its pages are gone.
+static void half_of_a_unit_is_no_piece(void **state) {
+    (void)state;
+    struct object_heap *heap = &kmalloc.heap;
+    take(1792, 0);
+    const struct slab *slab = object_find(heap, memory[0]);
+    uint64_t pages = UINT64_C(1) << slab->order;
+    for (uint64_t from = 0; from < pages; from++) {
+        for (uint64_t end = from + 1; end <= pages; end++) {
+            uint8_t *begin = slab->base + from * PAGE_SIZE;
+            directory_set(heap, begin, (end - from) * PAGE_SIZE, &slab_none);
+            expect_blocks_in_order();
+            for (uint64_t page = 0; page < pages; page++) {
+                struct object_info info = object_inspect(heap, slab->base + page * PAGE_SIZE);
+                bool gone = page >= from && page < end;
+                assert_int_equal(info.kind == OBJECT_FOREIGN, gone);
+                assert_true(info.object == NULL || info.object >= info.slab);
+                assert_true(info.index <= slab->count);
+            }
+            directory_set(heap, begin, (end - from) * PAGE_SIZE, slab);
+        }
+    }
+    give(0);
+}
+
 // While the page allocator is watched slabs stay whole.
 static void not_while_a_watch_looks_on(void **state) {
     (void)state;
@@ -431,6 +465,7 @@ int main(void) {
         TEST(whole_slabs_are_released_not_trimmed),
         TEST(claimed_slabs_are_released_not_trimmed),
         TEST(damage_is_found),
+        TEST(half_of_a_unit_is_no_piece),
     };
     return cmocka_run_group_tests_name("object_trim", tests, NULL, NULL);
 }
