@@ -23,6 +23,46 @@ static void phases(struct text *out, size_t count, char **arguments) {
 static const char *const runtime_words[BOOT_RUNTIME_COUNT_] = {
     "called at physical addresses", "called at virtual addresses", "not called"};
 
+static void say_serial(struct text *out, const struct boot_options *given) {
+    text_puts(out, "serial port: ");
+    if (given->serial == BOOT_SERIAL_OFF) {
+        text_puts(out, "none\n");
+        return;
+    }
+    if (given->serial == BOOT_SERIAL_AUTO) {
+        text_puts(out, "the one that the tables name, else COM1");
+    } else {
+        text_printf(out, "at %s 0x%lx, else COM1",
+                    given->serial == BOOT_SERIAL_PORT ? "port" : "address", given->serial_address);
+    }
+    text_puts(out, strata.serial.present ? "\n" : "; nothing answers\n");
+}
+
+static void say_reserve(struct text *out, const char *where, uint64_t bytes) {
+    text_printf(out, "  %s: ", where);
+    if (bytes == BOOT_RESERVE_DEFAULT) {
+        text_puts(out, "by how much is free\n");
+    } else {
+        text_size(out, bytes);
+        text_puts(out, "\n");
+    }
+}
+
+static void say_reserves(struct text *out, const struct boot_options *given) {
+    text_puts(out, "left free by ordinary requests, as buddy shows:\n");
+    say_reserve(out, "below 16 MiB", given->reserve_below_16m);
+    say_reserve(out, "below 4 GiB", given->reserve_below_4g);
+    say_reserve(out, "for atomic requests", given->reserve_atomic);
+}
+
+static void say_pages(struct text *out, const struct boot_options *given) {
+    if (given->page_seconds != 0) {
+        text_printf(out, "pages shown to nobody: %u seconds each\n", given->page_seconds);
+    } else {
+        text_puts(out, "pages shown to nobody: none\n");
+    }
+}
+
 static void options(struct text *out, size_t count, char **arguments) {
     (void)count, (void)arguments;
     const struct boot_options *given = &strata.info->options;
@@ -55,6 +95,13 @@ static void options(struct text *out, size_t count, char **arguments) {
     text_printf(out, given->fail != BOOT_FAIL_NEVER ? ", n %lu\n" : "\n", given->fail_n);
     text_printf(out, "runtime services: %s\n", runtime_words[given->runtime % BOOT_RUNTIME_COUNT_]);
     text_printf(out, "memory test at boot: %u passes\n", given->memtest_passes);
+    say_reserves(out, given);
+    say_serial(out, given);
+    say_pages(out, given);
+    text_printf(out,
+                strata.info->replayed != 0 ? "map: another machine's, %u descriptors\n"
+                                           : "map: this machine's\n",
+                strata.info->replayed);
     text_printf(out, "run: %s\n", given->run[0] != '\0' ? given->run : "nothing");
 }
 

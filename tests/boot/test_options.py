@@ -74,6 +74,16 @@ def test_addresses_are_random(uboot):
     assert all(address % (2 << 20) == 0 for address in addresses)
 
 
+def test_options_shows_those_in_effect(uboot):
+    session = uboot("reserve=below4g:8M,atomic:0 serial=port:0x3f8 pages=7", options="kaslr=off")
+    said = session.command("options")
+    for line in ("given: kaslr=off reserve=below4g:8M,atomic:0 serial=port:0x3f8 pages=7", "kaslr: off",
+                 "  below 16 MiB: by how much is free", "  below 4 GiB: 8 MiB", "  for atomic requests: 0 bytes",
+                 "serial port: at port 0x3f8, else COM1", "pages shown to nobody: 7 seconds each",
+                 "map: this machine's"):
+        assert f"{line}\n" in said, said
+
+
 def test_badram_is_never_touched(uboot):
     dump = sound(uboot("badram=64K$0x4000000", memory="128M"))
     assert {"record": "region", "start": "0x4000000", "end": "0x4010000", "class": "bad"} in dump.regions
