@@ -142,11 +142,6 @@ void memory_init_objects(struct kernel *kernel) {
     phases_end(&kernel->phases, "kmalloc");
 }
 
-static uint64_t part(uint64_t pages, uint64_t divisor, uint64_t most_bytes) {
-    uint64_t most = most_bytes / PAGE_SIZE;
-    return pages / divisor < most ? pages / divisor : most;
-}
-
 // What was asked for; or, when that is nothing or more than there is, the usual.
 static uint64_t reserve(const char *name, uint64_t bytes, uint64_t free_pages, uint64_t usual) {
     if (bytes == BOOT_RESERVE_DEFAULT) {
@@ -165,13 +160,12 @@ static uint64_t reserve(const char *name, uint64_t bytes, uint64_t free_pages, u
 void memory_set_reserves(struct kernel *kernel) {
     const struct boot_options *options = &kernel->info->options;
     struct page_reserves free = page_free_below(&kernel->pages); // its `atomic` is all that is free
-    uint64_t usual_4g = free.atomic > free.below_4g ? part(free.below_4g, 16, 64 * MIB) : 0;
+    const struct page_reserves usual = page_usual_reserves(&free);
     const struct page_reserves reserves = {
-        .below_16m = reserve("below16m", options->reserve_below_16m, free.below_16m,
-                             part(free.below_16m, 4, 4 * MIB)),
-        .below_4g = reserve("below4g", options->reserve_below_4g, free.below_4g, usual_4g),
-        .atomic = reserve("atomic", options->reserve_atomic, free.atomic,
-                          part(free.atomic, 512, 2 * MIB)),
+        .below_16m =
+            reserve("below16m", options->reserve_below_16m, free.below_16m, usual.below_16m),
+        .below_4g = reserve("below4g", options->reserve_below_4g, free.below_4g, usual.below_4g),
+        .atomic = reserve("atomic", options->reserve_atomic, free.atomic, usual.atomic),
     };
     page_set_reserves(&kernel->pages, &reserves);
 }

@@ -183,6 +183,11 @@ void page_set_shrinker(struct page_allocator *allocator, page_shrinker *shrinker
 // reserves are held against.  O(sections).
 struct page_reserves page_free_below(struct page_allocator *allocator);
 
+// The reserves that suit a machine with so much free: a quarter of what is free below 16 MiB (4 MiB
+// at most), a sixteenth below 4 GiB (64 MiB at most; none when nothing lies above, for then nobody
+// needs a ceiling), a 512th of all (2 MiB at most).  O(1).
+struct page_reserves page_usual_reserves(const struct page_reserves *free);
+
 // Gives a block back: exactly what page_alloc returned, with its order. Panics on anything else,
 // naming the frame, what was expected and what was found.  O(orders). Any context.
 void page_free(struct page_allocator *allocator, pfn_t block, unsigned order);

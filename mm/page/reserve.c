@@ -50,6 +50,19 @@ bool page_reserves_allow_slow(struct page_allocator *allocator, uint64_t top, ui
            free_below_16m(allocator) >= reserves->below_16m + count;
 }
 
+static uint64_t part(uint64_t pages, uint64_t divisor, uint64_t most_bytes) {
+    uint64_t most = most_bytes / PAGE_SIZE;
+    return pages / divisor < most ? pages / divisor : most;
+}
+
+struct page_reserves page_usual_reserves(const struct page_reserves *free) {
+    return (struct page_reserves){
+        .below_16m = part(free->below_16m, 4, 4 * MIB),
+        .below_4g = free->atomic > free->below_4g ? part(free->below_4g, 16, 64 * MIB) : 0,
+        .atomic = part(free->atomic, 512, 2 * MIB),
+    };
+}
+
 void page_set_reserves(struct page_allocator *allocator, const struct page_reserves *reserves) {
     allocator->reserves = *reserves;
 }

@@ -59,6 +59,9 @@ def test_the_report_is_the_kernels():
         "findings: 0",
         "reclaimed once the kernel stands on its own: loader 1 MiB, bootsvc 4 MiB, acpi 64 KiB",
         "buddy: free blocks by order (0: 4 KiB, 9: 2 MiB, 18: 1 GiB)",
+        "  reserve below 16 MiB: 3.7 MiB of 15 MiB that is free there",
+        "  reserve below 4 GiB: 0 bytes of 259.7 MiB that is free there",
+        "  reserve for atomic requests: 516 KiB of 259.7 MiB that is free there",
         "  unaccounted 0",
     ]
     lines = iter(result.stdout.splitlines())

@@ -305,6 +305,23 @@ static void reserves_are_kept(void **state) {
     assert_int_equal(use_up(world, paddr(16 * MIB), true), 0);
 }
 
+static void usual_reserves_are_parts_of_what_is_free(void **state) {
+    (void)state;
+    const uint64_t mib = MIB / PAGE_SIZE;
+    const struct {
+        struct page_reserves free, usual;
+    } machines[] = {
+        {{0, 0, 0}, {0, 0, 0}},
+        {{8 * mib, 64 * mib, 64 * mib}, {2 * mib, 0, mib / 8}},
+        {{15 * mib, 512 * mib, 1024 * mib}, {15 * mib / 4, 32 * mib, 2 * mib}},
+        {{16 * mib, 3072 * mib, 8192 * mib}, {4 * mib, 64 * mib, 2 * mib}},
+    };
+    for (unsigned i = 0; i < sizeof(machines) / sizeof(machines[0]); i++) {
+        struct page_reserves usual = page_usual_reserves(&machines[i].free);
+        assert_memory_equal(&usual, &machines[i].usual, sizeof(usual));
+    }
+}
+
 static void summaries_are_exact(void **state) {
     (void)state;
     static struct bitmap bitmap;
@@ -488,6 +505,7 @@ int main(void) {
         WITH_WORLD(the_end_of_a_section_is_reserved),
         WITH_WORLD(all_of_it_and_back),
         WITH_WORLD(reserves_are_kept),
+        cmocka_unit_test(usual_reserves_are_parts_of_what_is_free),
         WITH_WORLD(wrong_frees_are_named),
         WITH_WORLD(a_closed_boot_allocator_panics),
         cmocka_unit_test(summaries_are_exact),

@@ -71,6 +71,9 @@ void machine_bring_up(struct machine *machine) {
     reclaim(machine, MEMORY_LOADER);
     reclaim(machine, MEMORY_BOOTSVC);
     reclaim(machine, MEMORY_ACPI);
+    const struct page_reserves free = page_free_below(&machine->pages);
+    const struct page_reserves reserves = page_usual_reserves(&free);
+    page_set_reserves(&machine->pages, &reserves);
 }
 
 const char *machine_check(struct machine *machine) {
