@@ -174,7 +174,7 @@ static bool find_frame(const struct object_heap *heap, uint64_t *offset) {
     return false;
 }
 
-// False when no block begins there, or one without objects, which another CPU is about to give back.
+// False when no block begins there, or one without objects: another CPU is about to give it back.
 // The heap's lock is held.
 static bool copy_block(const struct slab *slab, const uint8_t *begin, struct object_block *block) {
     if (slab->kind != SLAB_SMALL) { // SLAB_NONE: it went meanwhile

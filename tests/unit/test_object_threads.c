@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Threads as CPUs on one kmalloc: built with ThreadSanitizer too. Each allocates and frees at
 // random, hands objects to the others to free, shrinks now and then, and now and then frees all it
-// has. Either every other request for pages fails, so that they take what lies in the others' slabs,
-// or slabs give back pages while others use them. One looks at the statistics, at every slab, and
-// for defects meanwhile. What was written is found again; when they have stopped every invariant
-// holds.
+// has. Either every other request for pages fails, so that they take what lies in others' slabs, or
+// slabs give back pages while others use them. One looks at the statistics, at every slab, and for
+// defects meanwhile. What was written is found again; when they have stopped every invariant holds.
 //   STRATA_STEPS=n: how many operations each thread does.
 #include <setjmp.h>
 #include <stdarg.h>
