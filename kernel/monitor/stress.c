@@ -304,7 +304,7 @@ static void work(struct stress *stress) {
 
 static void say_how(struct text *out) {
     text_puts(out, "like this: stress, stress 100000 (operations), stress 30s (seconds); with "
-                   "seed=N\nbehind it the same is done again\n");
+                   "seed=N\nbehind it the same is asked for again (what is refused may differ)\n");
 }
 
 // "30s". False when it is none, or none that can be.

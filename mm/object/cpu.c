@@ -253,6 +253,9 @@ static void flush(struct object_cache *cache, struct magazine *magazine, uint64_
     unsigned long irq = lock_acquire(&cache->lock);
     for (uint64_t at = 0; at < count;) {
         struct slab *slab = directory_find(&cache->directory, magazine->objects[at]);
+        if (__builtin_expect(slab->cache != cache, false)) { // both at once, and its page went
+            object_misuse(cache->heap, cache, magazine->objects[at]);
+        }
         uint64_t objects = unload(slab, magazine, at, count);
         at += objects;
         if (slab_stock_up(slab, objects)) {

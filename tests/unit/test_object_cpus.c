@@ -157,6 +157,29 @@ static void a_large_object_that_two_cpus_free(void **state) {
     large_free(&heap, slab, NULL);
 }
 
+static bool empty_panics(struct object_cpu *part) {
+    if (HOST_EXPECT_PANIC()) {
+        object_part_empty(part);
+        host_panic_end();
+        return false;
+    }
+    return true;
+}
+
+// One of the two is in the magazine, the other's has gone with the page.
+static void an_object_that_two_cpus_free_and_whose_page_went(void **state) {
+    (void)state;
+    void *object = object_alloc(&cache, 0);
+    struct slab *slab = object_find(&heap, object);
+    object_free(&cache, object);
+    directory_set(&heap, slab_block(slab), PAGE_SIZE << slab->order, &slab_none);
+    assert_true(empty_panics(cache.cpus[0]));
+    assert_non_null(strstr(host_panic_message, "foreign"));
+    directory_set(&heap, slab_block(slab), PAGE_SIZE << slab->order, slab);
+    cache.lock.held = 0;
+    lock_innermost[0] = NULL;
+}
+
 // What cannot wait gets what is kept for it, in blocks.
 static void large_objects_that_cannot_wait(void **state) {
     (void)state;
@@ -219,10 +242,15 @@ static void the_older_cache_goes_first(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(a_part_that_an_interrupt_made),  TEST(a_table_of_the_directory_that_an_interrupt_made),
-        TEST(nothing_without_memory),         TEST(a_large_object_that_two_cpus_free),
-        TEST(large_objects_that_cannot_wait), TEST(large_objects_need_a_descriptor),
-        TEST(the_older_cache_goes_first),     cmocka_unit_test(a_directory_of_several_pages),
+        TEST(a_part_that_an_interrupt_made),
+        TEST(a_table_of_the_directory_that_an_interrupt_made),
+        TEST(nothing_without_memory),
+        TEST(a_large_object_that_two_cpus_free),
+        TEST(large_objects_that_cannot_wait),
+        TEST(large_objects_need_a_descriptor),
+        TEST(an_object_that_two_cpus_free_and_whose_page_went),
+        TEST(the_older_cache_goes_first),
+        cmocka_unit_test(a_directory_of_several_pages),
     };
     return cmocka_run_group_tests_name("object_cpus", tests, NULL, NULL);
 }
