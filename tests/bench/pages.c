@@ -187,7 +187,6 @@ int main(int count, char **words) {
     results.lock_ns = machine_lock_ns();
     run_all(&results, &options, &workload);
     workload_destroy(&workload);
-    results_sort(&results);
     report_table(&results);
     if (options.json != NULL && !report_json(&results, options.json)) {
         fprintf(stderr, "bench: cannot write %s\n", options.json);

@@ -7,9 +7,8 @@
 
 // Half of the distance between the quartiles, in percent of the median.
 static double spread_percent(const struct results *results, enum row row, enum contestant_id who) {
-    const double *sorted = results->values[row][who];
-    unsigned last = results->counts[row] - 1;
-    double low = sorted[last / 4], high = sorted[last - last / 4];
+    double low = results_quantile(results, row, who, 0.25);
+    double high = results_quantile(results, row, who, 0.75);
     return 50 * (high - low) / results_median(results, row, who);
 }
 
@@ -97,16 +96,15 @@ static void json_number(FILE *out, double value) {
 static void json_values(FILE *out, const struct results *results, enum row row) {
     const char *separator = "";
     for (unsigned who = 0; who < CONTESTANT_COUNT_; who++) {
-        const double *sorted = results->values[row][who];
         if (isnan(results_median(results, row, who))) {
             continue;
         }
         fprintf(out, "%s\"%s\": {\"median\": ", separator, contestants[who]->id);
         json_number(out, results_median(results, row, who));
         fputs(", \"min\": ", out);
-        json_number(out, sorted[0]);
+        json_number(out, results_quantile(results, row, who, 0));
         fputs(", \"max\": ", out);
-        json_number(out, sorted[results->counts[row] - 1]);
+        json_number(out, results_quantile(results, row, who, 1));
         fputs("}", out);
         separator = ", ";
     }

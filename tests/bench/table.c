@@ -73,7 +73,8 @@ const char *const bench_program = "strata bench pages";
 
 void report_heading(const struct results *results) {
     printf("Page allocators on equal work: arena %g GiB, %s, %s pages for metadata and arena,\n"
-           "medians of %u interleaved repeats, the loop included; ± half the quartiles' distance\n"
+           "medians of %u interleaved repeats, the loop included; ± half the quartiles' distance;\n"
+           "ratios: the median of those within a repeat\n"
            "L list buddy with 64-byte frames and per-CPU lists, A array stack, S intrusive stack,\n"
            "B bitmap with next-fit hint (A, S and B: no checks, no locks but in the thread rows);\n"
            "a spin lock that nobody else wants, taken and released: %.1f ns\n\n",

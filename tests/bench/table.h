@@ -36,13 +36,16 @@ struct results {
     unsigned counts[ROW_COUNT_]; // of each row; 0: not measured
     bool quick;
     double arena_gib;
-    double lock_ns;                                            // machine_lock_ns
-    double values[ROW_COUNT_][CONTESTANT_COUNT_][REPEATS_MAX]; // sorted by results_sort
+    double lock_ns; // machine_lock_ns
+    double values[ROW_COUNT_][CONTESTANT_COUNT_][REPEATS_MAX];
 };
 
-void results_sort(struct results *results);
 double results_median(const struct results *results, enum row row, enum contestant_id who);
-// What a bound compares with its limit, and whether it holds. NAN when something is missing.
+// Of a row that was measured; `part` 0: the smallest, 1: the largest.
+double results_quantile(const struct results *results, enum row row, enum contestant_id who,
+                        double part);
+// What a bound compares with its limit, and whether it holds. A ratio is the median of those within
+// each repeat. NAN when something is missing.
 double bound_value(const struct results *results, const struct bound *bound);
 bool bound_is_met(const struct bound *bound, double value);
 

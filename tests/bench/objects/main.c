@@ -155,7 +155,6 @@ int main(int count, char **words) {
         }
     }
     machine_huge_pages = false;
-    results_sort(&results);
     report_table(&results);
     if (json != NULL && !report_json(&results, json)) {
         fprintf(stderr, "bench: cannot write %s\n", json);

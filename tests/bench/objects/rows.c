@@ -74,7 +74,8 @@ void report_heading(const struct results *results) {
     printf(
         "kmalloc beside general allocators: %s, 4 KiB pages for all but where a row says\n"
         "otherwise, each scenario in a process of its own, medians of %u interleaved repeats, the\n"
-        "loop included; ± half the quartiles' distance. All that Strata always checks is on\n"
+        "loop included; ± half the quartiles' distance; ratios: the median of those within a\n"
+        "repeat. All that Strata always checks is on\n"
         "(double free, interior, foreign, wrong cache, random order); it knows interrupts.\n\n",
         machine_name(), results->repeats);
 }
