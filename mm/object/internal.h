@@ -110,19 +110,21 @@ struct magazine {
 // Beside the CPU's number in `open`: there are options, so that every call takes the slow way.
 #define OBJECT_SLOW 0x20000u
 
-// A CPU's part of a cache: who holds its gate uses it.
+// A CPU's part of a cache: who holds its gate uses it; the last line is the cache's lock's, and
+// written by CPUs that give this one's objects back.
 struct object_cpu {
     _Alignas(64) uint32_t open_for; // what `open` says, or OBJECT_HELD
     uint32_t cpu;
     uint64_t capacity; // of a magazine
     struct object_cache *cache;
     uint32_t open;
-    struct slab *heap;     // slabs with room, the highest address at the root: the cache's lock's
-    struct slab *returned; // slabs with returned objects, the latest first: the same
-    uint32_t created;      // slabs, up to 2: the same
-    uint64_t random;       // the same
     struct magazine magazine;
     uint8_t order[64]; // a random permutation
+
+    _Alignas(64) struct slab *heap; // slabs with room, the highest address at the root
+    struct slab *returned;          // slabs with returned objects, the latest first
+    uint32_t created;               // slabs, up to 2
+    uint64_t random;
 };
 
 extern const struct object_cpu object_closed; // never open
