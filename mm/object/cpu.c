@@ -22,7 +22,7 @@
 #define HARVEST_SLABS 16
 
 // A magazine holds this many bytes at most, but always a few objects.
-#define MAGAZINE_BYTES (32 * KIB)
+#define MAGAZINE_BYTES (64 * KIB)
 #define MAGAZINE_MIN   4
 
 // A random permutation (R. Durstenfeld, 1964).
