@@ -109,7 +109,7 @@ static void objects_by_cache(void **state) {
     object_cache_kept(&first, 2, &objects, &room);
     assert_int_equal(objects, before + 1);
     object_cache_kept(&second, 2, &objects, &room);
-    assert_int_equal(room, 4);
+    assert_int_equal(room, 8);
     uint64_t bytes = (before + 1) * 64 + objects * 8192;
     page_drain(&world.pages);
     assert_true(report(2));
@@ -120,7 +120,7 @@ static void objects_by_cache(void **state) {
     text_size(&buffer.text, bytes);
     text_printf(
         &buffer.text,
-        "\n    second                  %3lu of  4\n    first                   %3lu of 64\n",
+        "\n    second                  %3lu of  8\n    first                   %3lu of 64\n",
         objects, before + 1);
     assert_non_null(strstr(said, expected));
     assert_false(report(0));
