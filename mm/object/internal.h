@@ -69,8 +69,8 @@ struct slab {
             uint64_t wanted; // its bytes, as asked for
         };
     };
-    // A byte for each object, and one that stays 0 behind them; then slab_bits. A line of bytes is a
-    // word of bits: CPUs that have objects of different words do not meet.
+    // A byte for each object, and one that stays 0 behind them; then slab_bits. A line of bytes is
+    // a word of bits: CPUs that have objects of different words do not meet.
     _Alignas(64) uint8_t handed[];
 };
 
