@@ -19,7 +19,8 @@
 // operation, or disabling interrupts. It holds the gate of its part of the cache meanwhile,
 // an ordinary variable; an interrupt that finds the gate held goes to the slabs. (Magazines: J.
 // Bonwick and J. Adams, USENIX 2001.) What another CPU has allocated goes into one's own magazine
-// like everything else, and back to its slab 32 at a time.
+// like everything else, and back to its slab 32 at a time; or straight back, without a lock, where
+// many of one slab are freed in a row.
 //
 // Objects of a fresh slab are handed out in random order.
 //
@@ -156,9 +157,10 @@ static inline void *object_alloc(struct object_cache *cache, unsigned flags) {
 // naming it, its class, its slab and whose it is.  O(1).
 void object_free(struct object_cache *cache, void *object);
 
-// Gives back what is free and kept: this CPU's magazines, and the reserve of one empty slab a
-// cache. Returns how many pages. What other CPUs have in magazines stays there, and slabs of theirs
-// of which something is missing. Nothing while this CPU is in it already.  O(caches + slabs).
+// Gives back what is free and kept: this CPU's magazines, the reserve of one empty slab a cache, and
+// the pages of slabs in use that no object needs. Returns how many pages. What other CPUs have in
+// magazines stays there, and the slab of each cache that each of them was last freeing to. Nothing
+// while this CPU is in it already.  O(caches + slabs).
 uint64_t object_heap_shrink(struct object_heap *heap);
 
 // How a cache stands.

@@ -5,6 +5,31 @@
 // While it walks, an object of a magazine is marked in its byte, so that a second one is seen.
 #define SEEN 0x80
 
+static struct object_cpu *part_of(const struct object_cache *cache, unsigned cpu) {
+    return cache->cpus[cpu] == object_nobody() ? NULL : cache->cpus[cpu];
+}
+
+// What its visitors have returned to a slab and not counted there; counts the visitors too.
+static uint32_t brought_to(const struct slab *slab, unsigned *visitors) {
+    uint32_t brought = 0;
+    for (unsigned cpu = 0; cpu < PORT_CPU_MAX; cpu++) {
+        const struct object_cpu *part = part_of(slab->cache, cpu);
+        bool visits = part != NULL && part->visited == slab;
+        brought += visits ? part->brought : 0;
+        *visitors += visits;
+    }
+    return brought;
+}
+
+static const char *check_returns(const struct slab *slab, uint32_t unclaimed) {
+    unsigned visitors = 0;
+    uint32_t brought = brought_to(slab, &visitors);
+    if (unclaimed + slab->claimed != slab_returned(slab) + slab->came_back + brought) {
+        return "a slab's count of returned objects disagrees with their bytes";
+    }
+    return visitors != slab->visitors ? "a slab's count of visitors is wrong" : NULL;
+}
+
 // K1, K2 within a slab; *handed counts what is handed out or returned.
 static const char *check_slab(const struct slab *slab, uint64_t *handed) {
     uint32_t stock = 0, returned = 0, gone = 0;
@@ -28,16 +53,14 @@ static const char *check_slab(const struct slab *slab, uint64_t *handed) {
             return "an object is handed out and in its slab";
         }
     }
-    if (returned + slab->claimed != slab_returned(slab)) {
-        return "a slab's count of returned objects disagrees with their bytes";
-    }
     if (gone != slab->gone) {
         return "a slab's count of objects that are gone disagrees with their bytes";
     }
     if (stock != slab->stock) {
         return "a slab's count of objects in stock disagrees with its bits";
     }
-    return slab->handed[slab->count] != IN_STOCK ? "what is no object is handed out" : NULL;
+    return slab->handed[slab->count] != IN_STOCK ? "what is no object is handed out"
+                                                 : check_returns(slab, returned);
 }
 
 // K4, for one slab.
@@ -88,10 +111,6 @@ static const char *check_magazine(const struct object_cpu *part) {
         }
     }
     return NULL;
-}
-
-static struct object_cpu *part_of(const struct object_cache *cache, unsigned cpu) {
-    return cache->cpus[cpu] == object_nobody() ? NULL : cache->cpus[cpu];
 }
 
 static const char *check_magazines(const struct object_cache *cache, uint64_t *objects) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A CPU's part of a cache: refilling and flushing its magazines, and the slabs behind them.
 //
-// A magazine that is full is flushed only for an object of another CPU's slab; one's own goes
-// straight back to its slab (returns.c), so that a CPU that frees much does not move it twice.
+// A magazine that is full is flushed only for an object of another CPU's slab. One's own goes
+// straight back to its slab, and so does one of many that come from one slab (returns.c): what a
+// CPU frees in bulk is not moved twice.
 //
 // The slabs of a cache are under its lock. Each has a home, the part that made it: refilled from
 // its own slabs first, a CPU does not meet others in the bytes and the objects of a slab. A slab
@@ -20,6 +21,9 @@
 
 // Slabs that are harvested before a refill, at most.
 #define HARVEST_SLABS 16
+
+// Objects of one slab in a row, after which as many are expected of the next.
+#define VISIT_LEAST 64
 
 // A magazine holds this many bytes at most, but always a few objects.
 #define MAGAZINE_BYTES (64 * KIB)
@@ -173,6 +177,10 @@ static bool refill(struct object_cpu *part, uint64_t most, struct magazine *maga
     struct object_cache *cache = part->cache;
     unsigned long irq = lock_acquire(&cache->lock);
     load_part(part, part, most, magazine);
+    if (magazine->count == 0) {
+        object_claim_visited(part);
+        load_part(part, part, most, magazine);
+    }
     lock_release(&cache->lock, irq);
     if (magazine->count != 0) {
         return true;
@@ -271,6 +279,14 @@ static void flush(struct object_cache *cache, struct magazine *magazine, uint64_
     release_all(released);
 }
 
+// Whether it is likely that many objects of this slab come now, one after the other: many of
+// another one did, or the latest in the full magazine is one of them.
+static bool is_worth_a_visit(const struct object_cpu *part, const struct slab *slab) {
+    const struct magazine *magazine = &part->magazine;
+    return part->brought >= VISIT_LEAST ||
+           (uint64_t)(magazine->handed[magazine->count - 1] - slab->handed) < slab->count;
+}
+
 void object_put(struct object_cpu *part, struct slab *slab, void *object, uint8_t *handed) {
     object_hide(part->cache, object);
     if (object_push(part, object, handed)) {
@@ -278,6 +294,12 @@ void object_put(struct object_cpu *part, struct slab *slab, void *object, uint8_
     }
     if (slab->home == part) {
         object_return_home(slab, handed);
+        return;
+    }
+    if (part->visited != slab && is_worth_a_visit(part, slab)) {
+        object_visit(part, slab);
+    }
+    if (object_return_visiting(part, slab, handed)) {
         return;
     }
     flush(part->cache, &part->magazine, part->capacity / 2);
@@ -294,6 +316,7 @@ void object_put_around(struct object_cache *cache, void *object, uint8_t *handed
 
 void object_part_empty(struct object_cpu *part) {
     flush(part->cache, &part->magazine, part->magazine.count);
+    object_visit(part, NULL);
     object_harvest(part, UINT64_MAX);
 }
 

@@ -53,12 +53,14 @@ struct slab {
     uint8_t kind; // enum slab_kind
 
     _Alignas(64) uint32_t room;         // may be returned before somebody has to look (returns.c);
-    uint16_t returned_and_room;         // that and what was returned
+    uint32_t returned_and_room;         // that and what was returned; 0: in no list
+    uint32_t came_back;                 // returns that were settled, and visitors' (returns.c);
+    uint32_t claimed;                   // objects that got their bit for one
     uint16_t stock;                     // objects in the slab that have a bit
-    uint16_t claimed;                   // of the returned ones, those that have got a bit already
     uint16_t gone;                      // objects that went with a page
     uint16_t trimmed;                   // pages that were given back
     uint8_t cursor;                     // the word that was taken from last
+    uint8_t visitors;                   // other CPUs that return its objects
     struct slab *child, *next, *before; // in the heap (heap.c)
     union {
         struct {
@@ -118,6 +120,8 @@ struct object_cpu {
     uint64_t capacity; // of a magazine
     struct object_cache *cache;
     uint32_t open;
+    uint32_t brought;     // objects that were returned to
+    struct slab *visited; // another CPU's slab, and not counted there yet (returns.c)
     struct magazine magazine;
     uint8_t order[64]; // a random permutation
 
@@ -316,6 +320,17 @@ static inline __attribute__((always_inline)) bool object_return_quick(struct sla
     return true;
 }
 
+// The same for the slab that this CPU visits; false for any other.
+static inline __attribute__((always_inline)) bool
+object_return_visiting(struct object_cpu *part, const struct slab *slab, uint8_t *handed) {
+    if (part->visited != slab) {
+        return false;
+    }
+    part->brought++;
+    handed_return(handed);
+    return true;
+}
+
 // How many objects it has left.
 static inline uint32_t slab_objects(const struct slab *slab) {
     return (uint32_t)slab->count - slab->gone;
@@ -326,9 +341,9 @@ static inline uint64_t slab_size(const struct slab *slab) {
     return (PAGE_SIZE << slab->order) - slab->trimmed * PAGE_SIZE;
 }
 
-// All that it has is in it. What was claimed stands in its home's list: such a slab has to stay.
+// All that it has is in it, and no list and no visitor knows it.
 static inline bool slab_is_empty(const struct slab *slab) {
-    return slab->stock == slab_objects(slab) && slab->claimed == 0;
+    return slab->stock == slab_objects(slab) && slab->returned_and_room == 0 && slab->visitors == 0;
 }
 
 static inline uint32_t slab_returned(const struct slab *slab) {
@@ -383,6 +398,10 @@ void object_return_home(struct slab *slab, uint8_t *handed);
 void object_harvest(struct object_cpu *part, uint64_t slabs);
 // The same for all slabs of a cache, which nobody's gate is needed for; the lock is.
 void object_claim_returned(struct object_cache *cache);
+// The same for those slabs of a part that others visit.
+void object_claim_visited(struct object_cpu *part);
+// A part leaves the slab that it visits, and visits another CPU's unless NULL. Its gate is held.
+void object_visit(struct object_cpu *part, struct slab *slab);
 
 // cache.c: what the quick ways cannot do. The caller is the public function's.
 void *object_alloc_slow(struct object_cache *cache, unsigned flags, size_t size,

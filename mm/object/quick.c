@@ -31,7 +31,8 @@ put_quickly(struct object_cpu *part, bool own, struct slab *slab, void *object, 
     if (__builtin_expect(*handed == HANDED_OUT, true)) {
         object_hide(part->cache, object);
         done = object_push(part, object, handed) ||
-               ((own || slab->home == part) && object_return_quick(slab, handed));
+               (own || slab->home == part ? object_return_quick(slab, handed)
+                                          : object_return_visiting(part, slab, handed));
     }
     object_gate_leave(part, open);
     return __builtin_expect(done, true);

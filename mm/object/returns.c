@@ -1,18 +1,26 @@
 // SPDX-License-Identifier: MIT
-// Objects that go straight back to their slab, because the magazine is full and the slab is this
-// CPU's own.
+// Objects that go straight back to their slab, because the magazine is full.
 //
-// A return counts and writes the object's byte; there is no lock, and nobody else looks at the
-// count. The bits follow in the harvest, before the next refill: many for the price of one. A slab
-// with returned objects is in its home's list, which is under the cache's lock. When the last
-// object that is missing comes back the slab is harvested at once, because it is empty then: `room`
-// is how many may be returned before that has to be asked again. Objects of the slab that other
-// CPUs flush meanwhile make the question come late; then an empty slab waits for the next refill,
-// or for whoever shrinks.
+// To one of the CPU's own: a return counts and writes the object's byte; there is no lock, and
+// nobody else looks at the count. The bits follow in the harvest, before the next refill: many for
+// the price of one. A slab with returned objects is in its home's list, which is under the cache's
+// lock. When the last object that is missing comes back the slab is harvested at once, because it
+// is empty then: `room` is how many may be returned before that has to be asked again. Objects of
+// the slab that come back on other CPUs meanwhile make the question come late; then an empty slab
+// waits for the next refill, or for whoever shrinks.
 //
-// A CPU that shrinks or gets no memory claims what others have not harvested: gives it its bits,
-// and leaves the count to the harvest. Only a slab that has everything back is settled by whoever
+// To another CPU's: who frees many of one slab in a row, as a consumer does what a producer has
+// allocated, visits it. A visitor writes the bytes and counts for itself. When it goes on to the next
+// slab it counts in this one and gives the bits: so it needs the lock, and the lines behind it, once
+// for hundreds of objects. A slab that is visited stays. Its home looks there before it makes
+// another one.
+//
+// A CPU that shrinks or gets no memory claims what others have not: gives it its bits, and leaves
+// the counts to harvest and visitors. Only a slab that has everything back is settled by whoever
 // finds it, for its home can have none of it in hand.
+//
+// Of each slab this is counted: what came back, and what got its bit for that. When nobody is left
+// who has not counted, the two agree, or an object came back twice in the same instant.
 #include "internal.h"
 
 static void enlist(struct object_cpu *part, struct slab *slab) {
@@ -40,7 +48,7 @@ static uint64_t returned_of_eight(const uint8_t *handed) {
 
 // Gives what is RETURNED and has no bit its bit; returns how many. The bytes stay as they are until
 // the object is taken out. The lock is held.
-static uint32_t claim(struct slab *slab) {
+static uint32_t give_bits(struct slab *slab) {
     uint32_t found = 0;
     for (unsigned word = 0; word < slab->words; word++) {
         uint64_t bits = 0;
@@ -53,48 +61,116 @@ static uint32_t claim(struct slab *slab) {
     return found;
 }
 
-// What was written into objects that another CPU has returned is seen from now on.
+// What was written into objects that another CPU has returned is seen from now on. ThreadSanitizer
+// does not know fences.
 static void acquire_returned(const struct slab *slab) {
+#if __has_feature(thread_sanitizer)
     for (unsigned i = 0; i < slab->count; i++) {
         (void)__atomic_load_n(&slab->handed[i], __ATOMIC_ACQUIRE);
     }
+#else
+    (void)slab;
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+#endif
 }
 
-static _Noreturn void freed_at_once(const struct slab *slab, uint32_t returned, uint32_t there) {
+// The same, and counts them as claimed; they are to be counted as stock.
+static uint32_t claim(struct slab *slab) {
+    uint32_t found = give_bits(slab);
+    if (found != 0) {
+        acquire_returned(slab);
+    }
+    slab->claimed += found;
+    return found;
+}
+
+static _Noreturn void freed_at_once(const struct slab *slab) {
     port_panic("%s: double free: two CPUs have freed an object of the slab at 0x%lx in the same "
                "instant: %u came back, %u are there",
-               slab->cache->name, (uint64_t)slab_block(slab), returned, there);
+               slab->cache->name, (uint64_t)slab_block(slab), slab->came_back, slab->claimed);
 }
 
-// Takes a slab out of its home's list, with what was returned and now has bits. The lock is held.
-static void settle(struct slab *slab, uint32_t there) {
-    uint32_t returned = slab_returned(slab);
-    if (there != returned) {
-        freed_at_once(slab, returned, there);
+// Nobody may return objects of the slab uncounted any more, so that all that came back were there.
+static void agree(struct slab *slab) {
+    if (slab->came_back != slab->claimed) {
+        freed_at_once(slab);
     }
+    slab->came_back = slab->claimed = 0;
+}
+
+// Takes a slab that was claimed out of its home's list. The lock is held, and the home's gate, or
+// nothing is missing.
+static void settle(struct slab *slab) {
+    slab->came_back += slab_returned(slab);
     delist(slab);
-    slab->room = slab->returned_and_room = slab->claimed = 0;
+    slab->room = slab->returned_and_room = 0;
+    if (slab->visitors == 0) {
+        agree(slab);
+    }
+}
+
+// Claims for a slab that stays, because a list or a visitor knows it.
+static void take_in(struct slab *slab) {
+    uint32_t found = claim(slab);
+    if (found != 0) {
+        slab_stock_up(slab, found);
+    }
 }
 
 void object_claim_returned(struct object_cache *cache) {
     for (struct slab *slab = cache->slabs; slab != NULL; slab = slab->list_next) {
-        uint32_t found = claim(slab);
-        if (found != 0) {
-            acquire_returned(slab);
-            slab->claimed += (uint16_t)found;
-            slab_stock_up(slab, found);
-        }
-        if (slab->claimed != 0 && slab->stock == slab_objects(slab)) {
-            settle(slab, slab->claimed);
+        take_in(slab);
+        if (slab->stock == slab_objects(slab) && slab->returned_and_room != 0 &&
+            slab->visitors == 0) {
+            settle(slab);
             cache->empty_slabs++;
         }
+    }
+}
+
+void object_claim_visited(struct object_cpu *part) {
+    for (unsigned cpu = 0; cpu < PORT_CPU_MAX; cpu++) {
+        struct object_cpu *other = __atomic_load_n(&part->cache->cpus[cpu], __ATOMIC_ACQUIRE);
+        if (other->visited != NULL && other->visited->home == part) {
+            take_in(other->visited);
+        }
+    }
+}
+
+// Counts what a visitor has brought, who leaves. True when the slab is empty and has to be
+// released. The lock is held.
+static bool leave(struct slab *slab, uint32_t brought) {
+    uint32_t found = claim(slab);
+    slab->came_back += brought;
+    slab->visitors--;
+    if (slab->visitors == 0 && slab->returned_and_room == 0) {
+        agree(slab);
+    } else if (slab->visitors == 0 && slab->stock + found == slab_objects(slab)) {
+        settle(slab);
+    }
+    return slab_stock_up(slab, found);
+}
+
+void object_visit(struct object_cpu *part, struct slab *slab) {
+    struct object_cache *cache = part->cache;
+    unsigned long irq = lock_acquire(&cache->lock);
+    struct slab *left = part->visited;
+    bool released = left != NULL && leave(left, part->brought);
+    part->visited = slab;
+    part->brought = 0;
+    if (slab != NULL) {
+        slab->visitors++;
+    }
+    lock_release(&cache->lock, irq);
+    if (released) {
+        slab_release(left);
     }
 }
 
 // True when the slab is empty and has to be released. The lock is held.
 static bool harvest(struct slab *slab) {
     uint32_t found = claim(slab);
-    settle(slab, found + slab->claimed);
+    settle(slab);
     return slab_stock_up(slab, found);
 }
 
@@ -109,11 +185,12 @@ void object_return_home(struct slab *slab, uint8_t *handed) {
         enlist(slab->home, slab);
     }
     uint32_t returned = slab->returned_and_room + 1u;
-    uint32_t missing = slab_objects(slab) - slab->stock - (returned - slab->claimed);
+    uint32_t missing =
+        slab_objects(slab) - slab->stock - (slab->came_back + returned - slab->claimed);
     slab->room = missing == 0 ? 0 : missing - 1;
-    slab->returned_and_room = (uint16_t)(returned + slab->room);
+    slab->returned_and_room = returned + slab->room;
     handed_return(handed);
-    bool released = (missing == 0 || slab->claimed != 0) && harvest(slab);
+    bool released = missing == 0 && harvest(slab);
     lock_release(&cache->lock, irq);
     if (released) {
         slab_release(slab);

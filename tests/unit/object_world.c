@@ -31,7 +31,8 @@ void object_world_close(void) {
 }
 
 void object_world_leave(void) {
-    lock_innermost[0] = NULL;
+    memset(lock_innermost, 0, sizeof(lock_innermost));
+    host_cpu_set(0);
     world_destroy(&world);
 }
 

@@ -2,8 +2,9 @@
 // Threads as CPUs on one kmalloc: built with ThreadSanitizer too. Each allocates and frees at
 // random, hands objects to the others to free, shrinks now and then, and now and then frees all it
 // has. Either every other request for pages fails, so that they take what lies in others' slabs, or
-// slabs give back pages while others use them. One looks at the statistics, at every slab, and for
-// defects meanwhile. What was written is found again; when they have stopped every invariant holds.
+// slabs give back pages while others use them; or one allocates and another frees. One looks at the
+// statistics, at every slab, and for defects meanwhile. What was written is found again; when they
+// have stopped every invariant holds.
 //   STRATA_STEPS=n: how many operations each thread does.
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,8 +19,9 @@
 #include <mm/kmalloc.h>
 #include <mm/object_debug.h>
 #include <mm/watch.h>
-#include <object/internal.h>
+#include <object/kmalloc.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -39,6 +41,7 @@ static uint64_t steps = 60000;
 static unsigned running;
 static bool trimming; // sizes of which slabs are trimmed, and no watch, which would forbid it
 static uint64_t trimmed_slabs;
+static uint64_t visits; // objects that began one
 
 static struct object opened(struct parcel parcel) {
     return (struct object){(uint8_t *)parcel.place, parcel.size};
@@ -151,7 +154,50 @@ static void *watch(void *argument) {
     return NULL;
 }
 
-static void run_threads(const struct object_options *options) {
+// Allocates, and keeps one in eight for a while.
+static void produce(void) {
+    static struct object kept[LIVE_MAX];
+    size_t count = 0;
+    for (uint64_t step = 0; step < steps; step++) {
+        struct object object = {kmalloc_alloc(&kmalloc, 100, 0), 100};
+        assert_non_null(object.memory);
+        object.memory[0] = object.memory[99] = 100;
+        if (step % 8 == 0) {
+            kept[count++] = object;
+        }
+        while (step % 8 != 0 &&
+               !post_put(&post, (struct parcel){(uint64_t)object.memory, object.size})) {
+            sched_yield();
+        }
+        while (count == LIVE_MAX || (step + 1 == steps && count != 0)) {
+            give_back(kept[--count]);
+        }
+    }
+}
+
+// CPU 0 allocates, 1 frees, in runs of one slab, and 2 shrinks.
+static void *pass(void *argument) {
+    unsigned cpu = (unsigned)(uintptr_t)argument;
+    struct object_cache *cache = &kmalloc.classes[kmalloc_class_for(100)];
+    struct parcel posted;
+    host_cpu_set(cpu);
+    if (cpu == 0) {
+        produce();
+        __atomic_store_n(&running, 0, __ATOMIC_RELEASE);
+    }
+    while (__atomic_load_n(&running, __ATOMIC_ACQUIRE) != 0) {
+        if (cpu == 2) {
+            shrink();
+            usleep(100);
+        } else if (post_get(&post, &posted)) {
+            give_back(opened(posted));
+            visits += cache->cpus[1]->brought == 1;
+        }
+    }
+    return NULL;
+}
+
+static void run_threads(const struct object_options *options, void *(*body)(void *)) {
     const struct world_range range = {16 * MIB, GIB, EFI_CONVENTIONAL};
     pthread_t threads[WORKERS + 1];
     world_create(&world, &range, 1);
@@ -163,7 +209,7 @@ static void run_threads(const struct object_options *options) {
     }
     running = WORKERS;
     for (uintptr_t i = 0; i < WORKERS; i++) {
-        assert_int_equal(pthread_create(&threads[i], NULL, work, (void *)i), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, body, (void *)i), 0);
     }
     assert_int_equal(pthread_create(&threads[WORKERS], NULL, watch, NULL), 0);
     for (unsigned i = 0; i < WORKERS + 1; i++) {
@@ -193,29 +239,39 @@ static void threads_keep_every_invariant(void **state) {
     (void)state;
     const char *more = getenv("STRATA_STEPS");
     steps = more != NULL ? strtoull(more, NULL, 0) : steps;
-    run_threads(NULL);
+    run_threads(NULL, work);
 }
 
 // Pages of slabs go while other CPUs have objects of them.
 static void threads_while_slabs_are_trimmed(void **state) {
     (void)state;
     trimming = true;
-    run_threads(NULL);
+    run_threads(NULL, work);
     trimming = false;
     assert_true(trimmed_slabs != 0);
+}
+
+// Slabs are visited while their home takes from them and returns to them.
+static void threads_visit_slabs(void **state) {
+    (void)state;
+    trimming = true;
+    run_threads(NULL, pass);
+    trimming = false;
+    assert_true(visits != 0);
 }
 
 // Nobody spoils another's red zones, poison and quarantine.
 static void threads_with_the_option_debug(void **state) {
     (void)state;
     steps /= 4;
-    run_threads(&(struct object_options){.debug = true, .seed = 5});
+    run_threads(&(struct object_options){.debug = true, .seed = 5}, work);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(threads_keep_every_invariant),
         cmocka_unit_test(threads_while_slabs_are_trimmed),
+        cmocka_unit_test(threads_visit_slabs),
         cmocka_unit_test(threads_with_the_option_debug),
     };
     return cmocka_run_group_tests_name("object_threads", tests, NULL, NULL);
