@@ -5,3 +5,4 @@
 
 struct kernel strata;
 uint8_t *port_direct_map_base;
+uint32_t port_gate;

@@ -43,6 +43,7 @@ extern const uint8_t image_end[];
 _Noreturn void example_main(uint32_t magic, const struct multiboot *info);
 
 // The only instances.
+uint32_t machine_gate;
 static struct memmap map;
 static struct page_allocator pages;
 static struct kmalloc heap;

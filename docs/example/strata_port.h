@@ -12,8 +12,15 @@ unsigned long machine_irq_save(void);
 void machine_irq_restore(unsigned long flags);
 extern const uint8_t image_begin[];
 
+// main.c
+extern uint32_t machine_gate;
+
 static inline unsigned port_cpu(void) {
     return 0;
+}
+
+static inline uint32_t *port_cpu_gate(void) {
+    return &machine_gate;
 }
 
 static inline void *port_direct_map(paddr_t address) {

@@ -11,6 +11,7 @@
 #define PORT_CPU_MAX 1
 
 unsigned port_cpu(void);
+uint32_t *port_cpu_gate(void);
 void *port_direct_map(paddr_t address);
 const void *port_text(void);
 unsigned long port_irq_save(void);

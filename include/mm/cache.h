@@ -16,11 +16,11 @@
 // else: so a pointer that never came from here is caught before anything is done with it.
 //
 // A CPU takes objects from the top of its magazine and puts them there: without a lock, an atomic
-// operation, or disabling interrupts. It holds the gate of its part of the cache meanwhile,
-// an ordinary variable; an interrupt that finds the gate held goes to the slabs. (Magazines: J.
-// Bonwick and J. Adams, USENIX 2001.) What another CPU has allocated goes into one's own magazine
-// like everything else, and back to its slab 32 at a time; or straight back, without a lock, where
-// many of one slab are freed in a row.
+// operation, or disabling interrupts. It holds its gate meanwhile (port_cpu_gate), an ordinary
+// variable; an interrupt that finds the gate held goes to the slabs. (Magazines: J. Bonwick and J.
+// Adams, USENIX 2001.) What another CPU has allocated goes into one's own magazine like everything
+// else, and back to its slab 32 at a time; or straight back, without a lock, where many of one slab
+// are freed in a row.
 //
 // Objects of a fresh slab are handed out in random order.
 //
@@ -56,9 +56,11 @@ struct object_directory {
 
 // One cache. Fields are private to mm/object/. Its size is a power of two: kmalloc has an array.
 struct object_cache {
-    _Alignas(
-        256) struct object_cpu *cpus[PORT_CPU_MAX]; // the closed one until a CPU first allocates
-    struct object_directory directory;              // the heap's
+    // The CPUs' parts, by what a CPU's gate says; the closed one while it is held, until the CPU
+    // first allocates, and where every call takes the slow way.
+    _Alignas(256) struct object_cpu *quick[PORT_CPU_MAX + 2];
+    struct object_cpu *cpus[PORT_CPU_MAX]; // all of them; the closed one where there is none
+    struct object_directory directory;     // the heap's
     struct object_heap *heap;
     void (*construct)(void *object);
     uint32_t size;   // of a slot: the object, rounded up to its alignment

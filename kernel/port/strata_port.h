@@ -18,6 +18,13 @@ static inline void *port_direct_map(paddr_t address) {
     return port_direct_map_base + address.value;
 }
 
+// Of the one CPU that runs.
+extern uint32_t port_gate __attribute__((visibility("hidden")));
+
+static inline uint32_t *port_cpu_gate(void) {
+    return &port_gate;
+}
+
 // The image's first byte, from the linker script.
 extern const uint8_t kernel_image_begin[] __attribute__((visibility("hidden")));
 

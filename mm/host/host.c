@@ -11,6 +11,7 @@
 uint8_t *host_ram;
 uint64_t host_ram_begin, host_direct_map;
 _Thread_local unsigned host_cpu;
+_Thread_local uint32_t host_gate;
 #ifdef STRATA_DEBUG
 _Thread_local unsigned long host_interrupts_off;
 #endif
@@ -84,7 +85,7 @@ void host_memory(paddr_t begin, uint64_t bytes) {
 }
 
 void host_cpu_set(unsigned cpu) {
-    host_cpu = cpu;
+    host_cpu = host_gate = cpu;
 }
 
 void host_panic_end(void) {
@@ -98,6 +99,7 @@ void port_panic(const char *format, ...) {
     va_end(arguments);
     if (host_panic_armed) {
         host_panic_armed = false;
+        host_gate = host_cpu; // whoever held it does not go on
         longjmp(host_panic_jump, 1);
     }
     fprintf(stderr, "panic: %s\n", host_panic_message);

@@ -17,11 +17,16 @@ extern uint64_t host_ram_begin, host_direct_map;
 
 // The number of the CPU that this thread plays; host_cpu_set() sets it, 0 until then.
 extern _Thread_local unsigned host_cpu;
+extern _Thread_local uint32_t host_gate; // that CPU's
 
 #pragma GCC visibility pop
 
 static inline unsigned port_cpu(void) {
     return host_cpu;
+}
+
+static inline uint32_t *port_cpu_gate(void) {
+    return &host_gate;
 }
 
 static inline void *port_direct_map(paddr_t address) {

@@ -68,6 +68,7 @@ bool object_cache_init(struct object_cache *cache, struct object_heap *heap, con
     for (unsigned cpu = 0; cpu < PORT_CPU_MAX; cpu++) {
         cache->cpus[cpu] = object_nobody();
     }
+    object_quick_close(cache);
     unsigned long irq = lock_acquire(&heap->list);
     cache->guarded = guard_wants(heap, cache->name);
     cache->next = heap->caches;
@@ -85,6 +86,9 @@ static struct object_cpu *part_here(struct object_cache *cache, unsigned flags) 
         if (part != NULL && !__atomic_compare_exchange_n(place, &nobody, part, false,
                                                          __ATOMIC_RELEASE, __ATOMIC_RELAXED)) {
             record_free(cache->heap, part);
+        }
+        if (!object_heap_is_slow(cache->heap)) {
+            cache->quick[port_cpu()] = *place;
         }
     }
     return *place;
@@ -115,9 +119,9 @@ void *object_alloc_slow(struct object_cache *cache, unsigned flags, size_t size,
     }
     struct object_cpu *part = part_here(cache, flags);
     void *object = NULL;
-    if (object_gate_enter_any(part)) {
+    if (object_part_enter(part)) {
         object = object_take(part, flags);
-        object_gate_leave_any(part);
+        object_part_leave(part);
     } else if (part != object_nobody()) {
         object = object_take_around(part, flags);
     }
@@ -133,9 +137,9 @@ void *object_alloc_flags(struct object_cache *cache, unsigned flags) {
 
 void object_return(struct slab *slab, void *object, uint8_t *handed) {
     struct object_cpu *part = part_here(slab->cache, 0);
-    if (object_gate_enter_any(part)) {
+    if (object_part_enter(part)) {
         object_put(part, slab, object, handed);
-        object_gate_leave_any(part);
+        object_part_leave(part);
     } else {
         object_put_around(slab->cache, object, handed);
     }
@@ -188,9 +192,9 @@ static uint64_t shrink_cache(struct object_cache *cache) {
     struct object_cpu *part = cache->cpus[port_cpu()];
     uint64_t before = released_pages(cache);
     unsigned long irq;
-    if (object_gate_enter_any(part)) {
+    if (object_part_enter(part)) {
         object_part_empty(part);
-        object_gate_leave_any(part);
+        object_part_leave(part);
     }
     object_release_empty(cache);
     irq = lock_acquire(&cache->lock);
@@ -285,7 +289,7 @@ bool object_cache_destroy(struct object_cache *cache, struct object_leaks *leaks
     for (unsigned cpu = 0; cpu < PORT_CPU_MAX; cpu++) {
         if (cache->cpus[cpu] != object_nobody()) {
             record_free(cache->heap, cache->cpus[cpu]);
-            cache->cpus[cpu] = object_nobody();
+            cache->cpus[cpu] = cache->quick[cpu] = object_nobody();
         }
     }
     return true;

@@ -44,11 +44,8 @@ struct object_cpu *object_part_create(struct object_cache *cache, unsigned flags
     if (part == NULL) {
         return NULL;
     }
-    bool slow = heap->options.zero_on_alloc || heap->options.zero_on_free || heap->options.debug;
     uint64_t fits = MAGAZINE_BYTES / cache->size;
     part->cpu = port_cpu();
-    part->open = part->cpu | (slow ? OBJECT_SLOW : 0);
-    part->open_for = part->open;
     part->capacity = fits > MAGAZINE_MAX ? MAGAZINE_MAX : fits < MAGAZINE_MIN ? MAGAZINE_MIN : fits;
     part->cache = cache;
     part->random =

@@ -108,18 +108,18 @@ struct magazine {
 // Beside the CPU's number in `owner`: the cache is no class of kmalloc.
 #define SLAB_NAMED 0x10000u
 
-#define OBJECT_HELD UINT32_MAX
-// Beside the CPU's number in `open`: there are options, so that every call takes the slow way.
-#define OBJECT_SLOW 0x20000u
+// What a CPU's gate (port_cpu_gate) says instead of its number.
+#define GATE_QUICK PORT_CPU_MAX       // a quick way has some part of its
+#define GATE_SLOW  (PORT_CPU_MAX + 1) // slow ways have those of its parts that are held
 
 // A CPU's part of a cache: who holds its gate uses it; the last line is the cache's lock's, and
 // written by CPUs that give this one's objects back.
 struct object_cpu {
-    _Alignas(64) uint32_t open_for; // what `open` says, or OBJECT_HELD
-    uint32_t cpu;
+    _Alignas(64) uint32_t cpu;
+    bool held;         // by a slow way,
+    uint32_t gate;     // and what the CPU's gate said before
     uint64_t capacity; // of a magazine
     struct object_cache *cache;
-    uint32_t open;
     uint32_t brought;     // objects that were returned to
     struct slab *visited; // another CPU's slab, and not counted there yet (returns.c)
     struct magazine magazine;
@@ -131,7 +131,7 @@ struct object_cpu {
     uint64_t random;
 };
 
-extern const struct object_cpu object_closed; // never open
+extern const struct object_cpu object_closed; // nobody's, with an empty and full magazine
 extern const struct slab slab_none;           // what frames without a slab have
 
 // The first byte of a slab's frames.
@@ -141,6 +141,13 @@ static inline uint8_t *slab_block(const struct slab *slab) {
 
 static inline struct object_cpu *object_nobody(void) {
     return (struct object_cpu *)&object_closed;
+}
+
+// Every call takes the slow way.
+static inline void object_quick_close(struct object_cache *cache) {
+    for (unsigned gate = 0; gate < PORT_CPU_MAX + 2; gate++) {
+        cache->quick[gate] = object_nobody();
+    }
 }
 
 // Who called the function that this stands in; for public functions.
@@ -161,31 +168,43 @@ static inline void handed_return(uint8_t *handed) {
     __atomic_store_n(&handed[0], RETURNED, __ATOMIC_RELEASE);
 }
 
-// The gate as the quick ways use it: `open` is this CPU's number. Only that CPU
+// The gate as the quick ways use it: `quick[]` by what it returns is the part to use. Only this CPU
 // looks at it, so nothing is atomic; an interrupt leaves it as it found it.
-static inline __attribute__((always_inline)) bool object_gate_enter(struct object_cpu *part,
-                                                                    uint32_t open) {
-    if (__builtin_expect(part->open_for != open, false)) {
+static inline __attribute__((always_inline)) uint32_t object_gate_enter(void) {
+    uint32_t open = *port_cpu_gate();
+    *port_cpu_gate() = GATE_QUICK;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    return open;
+}
+
+static inline __attribute__((always_inline)) void object_gate_leave(uint32_t open) {
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    *port_cpu_gate() = open;
+}
+
+// The same for the slow ways, which may use several parts, one inside the other. False while
+// another way uses the part, or may; the closed part is nobody's.
+static inline bool object_part_enter(struct object_cpu *part) {
+    uint32_t gate = *port_cpu_gate();
+    if (part->cpu != port_cpu() || part->held || gate == GATE_QUICK) {
         return false;
     }
-    part->open_for = OBJECT_HELD;
+    part->held = true;
+    part->gate = gate;
+    *port_cpu_gate() = GATE_SLOW;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     return true;
 }
 
-static inline __attribute__((always_inline)) void object_gate_leave(struct object_cpu *part,
-                                                                    uint32_t open) {
+static inline void object_part_leave(struct object_cpu *part) {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
-    part->open_for = open;
+    *port_cpu_gate() = part->gate;
+    part->held = false;
 }
 
-// The same for the slow ways, whatever cache and options. The closed part is nobody's.
-static inline bool object_gate_enter_any(struct object_cpu *part) {
-    return part->cpu == port_cpu() && object_gate_enter(part, part->open);
-}
-
-static inline void object_gate_leave_any(struct object_cpu *part) {
-    object_gate_leave(part, part->open);
+// Whether there are options, so that every call takes the slow way.
+static inline bool object_heap_is_slow(const struct object_heap *heap) {
+    return heap->options.zero_on_alloc || heap->options.zero_on_free || heap->options.debug;
 }
 
 static inline uint64_t object_offset(const void *address) {

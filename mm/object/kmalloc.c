@@ -43,9 +43,7 @@ bool kmalloc_init(struct kmalloc *kmalloc, struct page_allocator *pages,
                           NULL);
         kmalloc->classes[class].is_class = true;
     }
-    for (unsigned cpu = 0; cpu < PORT_CPU_MAX; cpu++) {
-        kmalloc->classes[KMALLOC_CLASSES].cpus[cpu] = object_nobody();
-    }
+    object_quick_close(&kmalloc->classes[KMALLOC_CLASSES]);
     return true;
 }
 

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-const struct object_cpu object_closed = {.open_for = OBJECT_HELD, .cpu = PORT_CPU_MAX};
+const struct object_cpu object_closed = {.cpu = PORT_CPU_MAX};
 const struct slab slab_none = {.kind = SLAB_NONE};
 
 // A page of records of one size.
@@ -188,7 +188,7 @@ static uint64_t numbers_of(const struct slab *slab) {
     if (slab->kind == SLAB_NONE) {
         return 0;
     }
-    if (slab->kind == SLAB_LARGE || slab->cache->heap->options.debug) {
+    if (slab->kind == SLAB_LARGE || object_heap_is_slow(slab->cache->heap)) {
         uint64_t lower = ((uint64_t)slab->base >> PAGE_SHIFT) - 1;
         return (NUMBERS_PAGE + 1) | (-lower & NUMBERS_PAGE);
     }
