@@ -36,6 +36,18 @@ void object_world_leave(void) {
     world_destroy(&world);
 }
 
+int object_world_setup(void **state) {
+    (void)state;
+    object_world_open(GIB, NULL);
+    return 0;
+}
+
+int object_world_teardown(void **state) {
+    (void)state;
+    object_world_close();
+    return 0;
+}
+
 const char *broken(void) {
     const char *what = object_check(&kmalloc.heap);
     if (what != NULL) {

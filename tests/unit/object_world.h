@@ -17,6 +17,10 @@ void object_world_close(void);
 // The same when a panic came with locks held: nothing of this world is used again.
 void object_world_leave(void);
 
+// The same around a test: memory to 1 GiB, the usual options.
+int object_world_setup(void **state);
+int object_world_teardown(void **state);
+
 // NULL, or prints what is broken.
 const char *broken(void);
 

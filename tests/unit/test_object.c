@@ -16,18 +16,6 @@
 
 #define LIVE_MAX 2048
 
-static int setup(void **state) {
-    (void)state;
-    object_world_open(GIB, NULL);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    object_world_close();
-    return 0;
-}
-
 static struct live {
     uint8_t *memory;
     size_t size;
@@ -359,7 +347,7 @@ static void options_clear_memory(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, object_world_setup, object_world_teardown)
     const struct CMUnitTest tests[] = {
         TEST(oracle_agrees),
         TEST(free_memory_is_not_touched),

@@ -12,18 +12,6 @@
 #include <host/host.h>
 #include <mm/watch.h>
 
-static int setup(void **state) {
-    (void)state;
-    object_world_open(GIB, NULL);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    object_world_close();
-    return 0;
-}
-
 // Everything freed and shrunk by each CPU: what stays is the overhead that the heap states.
 static void everything_goes_back(void **state) {
     (void)state;
@@ -241,7 +229,7 @@ static void others_slabs_help_out(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, object_world_setup, object_world_teardown)
     const struct CMUnitTest tests[] = {
         TEST(everything_goes_back),           TEST(failure_at_every_allocation),
         TEST(no_record_for_a_large_object),   TEST(shrinker_is_asked_before_a_refusal),

@@ -12,18 +12,6 @@
 #include <mm/watch.h>
 #include <object/internal.h>
 
-static int setup(void **state) {
-    (void)state;
-    object_world_open(GIB, NULL);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    object_world_close();
-    return 0;
-}
-
 // An object that this CPU allocated in bulk and freed is nowhere but in its slab. Slabs all of
 // whose objects came back are gone at once.
 static void bulk_goes_straight_back(void **state) {
@@ -168,7 +156,7 @@ static void anybody_gives_whole_slabs_back(void **state) {
     assert_int_equal(cache->bytes, 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, object_world_setup, object_world_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {

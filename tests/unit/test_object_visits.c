@@ -13,20 +13,7 @@
 
 #define SLAB 512 // objects of 64 bytes
 
-static struct object_cache *cache;
-
-static int setup(void **state) {
-    (void)state;
-    object_world_open(GIB, NULL);
-    cache = &kmalloc.classes[7];
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    object_world_close();
-    return 0;
-}
+static struct object_cache *const cache = &kmalloc.classes[7];
 
 static void shrink_all(void) {
     for (unsigned cpu = 4; cpu-- != 0;) {
@@ -237,7 +224,7 @@ static void runs_of_frees_hold_together(void **state) {
     host_cpu_set(0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, object_world_setup, object_world_teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
@@ -246,7 +233,7 @@ int main(void) {
         TEST(the_home_looks_at_visited_slabs),
         TEST(a_visited_slab_stays),
         TEST(home_and_visitor_return_together),
-        cmocka_unit_test_setup(freed_at_once_is_told, setup),
+        cmocka_unit_test_setup(freed_at_once_is_told, object_world_setup),
         TEST(runs_of_frees_hold_together),
     };
     return cmocka_run_group_tests_name("object_visits", tests, NULL, NULL);
