@@ -317,24 +317,17 @@ void object_part_empty(struct object_cpu *part) {
     object_harvest(part, UINT64_MAX);
 }
 
-// An empty slab of a cache. The lock is held.
-static struct slab *find_empty(const struct object_cache *cache) {
-    struct slab *slab = cache->slabs;
-    while (slab != NULL && !slab_is_empty(slab)) {
-        slab = slab->list_next;
-    }
-    return slab;
-}
-
 void object_release_empty(struct object_cache *cache) {
     struct slab *released = NULL;
     unsigned long irq = lock_acquire(&cache->lock);
     object_claim_returned(cache);
-    while (cache->empty_slabs != 0) {
-        struct slab *slab = find_empty(cache);
-        delist(slab);
-        slab->next = released;
-        released = slab;
+    for (struct slab *slab = cache->slabs, *next; slab != NULL; slab = next) {
+        next = slab->list_next;
+        if (slab_is_empty(slab)) {
+            delist(slab);
+            slab->next = released;
+            released = slab;
+        }
     }
     lock_release(&cache->lock, irq);
     release_all(released);
