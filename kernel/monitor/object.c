@@ -50,7 +50,9 @@ static void kalloc(struct text *out, size_t count, char **arguments) {
     }
     void *memory = count == 3 ? kmalloc_aligned(size, align, 0) : kmalloc(size, 0);
     if (memory == NULL) {
-        text_puts(out, "not allocated: no memory, or an alignment that is no power of two\n");
+        bool power = align != 0 && (align & (align - 1)) == 0 && align <= GIB;
+        text_printf(out, "not allocated: %s\n",
+                    power ? "no memory" : "the alignment is no power of two up to 1 GiB");
         return;
     }
     if (memory == KMALLOC_NOTHING) {

@@ -85,6 +85,7 @@ def test_kalloc_and_kfree_by_hand(uboot):
     aligned = session.command("kalloc 100 align 4096")
     assert re.search(r"allocated 0x[0-9a-f]+000,", aligned), aligned
     assert "no power of two" in session.command("kalloc 100 align 3")
+    assert "not allocated: no memory" in session.command("kalloc 0x4000000000")
     session.command("kfree " + re.search(r"0x[0-9a-f]+", aligned)[0])
     session.command("shrink")
     assert free - free_bytes(session) <= 64 << 10  # the directory
