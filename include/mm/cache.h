@@ -77,7 +77,7 @@ struct object_cache {
     uint32_t empty_slabs;    // of these, with all objects in them
     uint64_t bytes;          // of all slabs
     uint64_t released_pages; // that ever went back
-    uint64_t around;         // calls that found their CPU's part in use
+    uint64_t around;         // calls that came in the middle of another of their CPU
     struct object_cache *next;
 };
 

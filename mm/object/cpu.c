@@ -11,7 +11,7 @@
 // pages when there is another empty one.
 //
 // Two CPUs that free one object in the same instant both find it handed out. It is caught when the
-// second of them is flushed.
+// second of them is flushed, or the slab's returns are counted.
 #include "internal.h"
 
 #include <string.h>

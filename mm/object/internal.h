@@ -12,7 +12,7 @@
 //     │     │                                                          v           │
 //     │     └── object_free, when the magazine is full: others' ───── handed out
 //     │                                                                     │
-//     └──── harvest ──── returned  <──── likewise: one of the CPU's own ────┘
+//     └── harvest, leave ── returned <── likewise: one's own, or visited ───┘
 //
 // Invariants (tests/unit/test_object.c has an oracle; object_check walks the others):
 //   K1  an object's byte is HANDED_OUT exactly while it is handed out         oracle_agrees
@@ -28,8 +28,10 @@
 
 #define SLAB_OBJECTS UINT64_C(512)
 
+_Static_assert(PORT_CPU_MAX < 256, "visitors of a slab are counted in a byte");
+
 // What the byte of an object says. IN_STOCK: free, in its slab or in a magazine. RETURNED: free, in
-// its slab, whose bit for it is set by the harvest only, and not in a magazine.
+// its slab, which has a bit for it once somebody has looked (returns.c), and not in a magazine.
 #define IN_STOCK    0
 #define HANDED_OUT  1
 #define QUARANTINED 2 // free, and kept (debug.c)
@@ -112,7 +114,7 @@ struct magazine {
 #define GATE_QUICK PORT_CPU_MAX       // a quick way has some part of its
 #define GATE_SLOW  (PORT_CPU_MAX + 1) // slow ways have those of its parts that are held
 
-// A CPU's part of a cache: who holds its gate uses it; the last line is the cache's lock's, and
+// A CPU's part of a cache: who holds the CPU's gate uses it, or the part; the last line is the cache's lock's, and
 // written by CPUs that give this one's objects back.
 struct object_cpu {
     _Alignas(64) uint32_t cpu;
@@ -191,6 +193,8 @@ static inline bool object_part_enter(struct object_cpu *part) {
     }
     part->held = true;
     part->gate = gate;
+    __atomic_signal_fence(
+        __ATOMIC_SEQ_CST); // held first: what comes in between leaves `gate` alone
     *port_cpu_gate() = GATE_SLOW;
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     return true;
@@ -199,6 +203,7 @@ static inline bool object_part_enter(struct object_cpu *part) {
 static inline void object_part_leave(struct object_cpu *part) {
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
     *port_cpu_gate() = part->gate;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
     part->held = false;
 }
 

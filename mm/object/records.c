@@ -189,7 +189,8 @@ static uint64_t numbers_of(const struct slab *slab) {
         return 0;
     }
     if (slab->kind == SLAB_LARGE || object_heap_is_slow(slab->cache->heap)) {
-        uint64_t lower = ((uint64_t)slab->base >> PAGE_SHIFT) - 1;
+        const uint8_t *block = slab->kind == SLAB_LARGE ? slab->base : slab_block(slab);
+        uint64_t lower = ((uint64_t)block >> PAGE_SHIFT) - 1;
         return (NUMBERS_PAGE + 1) | (-lower & NUMBERS_PAGE);
     }
     uint64_t page = (uint64_t)slab_block(slab) >> PAGE_SHIFT;

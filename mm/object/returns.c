@@ -185,12 +185,13 @@ void object_return_home(struct slab *slab, uint8_t *handed) {
         enlist(slab->home, slab);
     }
     uint32_t returned = slab->returned_and_room + 1u;
-    uint32_t missing =
-        slab_objects(slab) - slab->stock - (slab->came_back + returned - slab->claimed);
-    slab->room = missing == 0 ? 0 : missing - 1;
+    // Below 0: an object came back twice, which the harvest tells.
+    int32_t missing =
+        (int32_t)(slab_objects(slab) - slab->stock - (slab->came_back + returned - slab->claimed));
+    slab->room = missing <= 0 ? 0 : (uint32_t)missing - 1;
     slab->returned_and_room = returned + slab->room;
     handed_return(handed);
-    bool released = missing == 0 && harvest(slab);
+    bool released = missing <= 0 && harvest(slab);
     lock_release(&cache->lock, irq);
     if (released) {
         slab_release(slab);

@@ -200,6 +200,26 @@ static void reports_and_records_say_it(void **state) {
     assert_non_null(strstr(bytes, "3 objects"));
 }
 
+// Slow ways hold their part only: what comes in between uses other parts, and leaves all as it was.
+static void who_finds_the_part_held_goes_around(void **state) {
+    (void)state;
+    uint64_t before = cache->around, count = part->magazine.count;
+    *port_cpu_gate() = GATE_SLOW;
+    part->held = true;
+    void *mine = kmalloc_alloc(&kmalloc, 96, 0), *other = kmalloc_alloc(&kmalloc, 32, 0);
+    assert_true(mine != NULL && other != NULL);
+    kmalloc_free(&kmalloc, mine);
+    kmalloc_free(&kmalloc, other);
+    object_heap_shrink(&kmalloc.heap); // passes the held one over
+    assert_int_equal(part->magazine.count, count);
+    assert_int_equal(*port_cpu_gate(), GATE_SLOW);
+    assert_int_equal(cache->around - before, 2);
+    assert_int_equal(kmalloc.classes[3].around, 0);
+    part->held = false;
+    *port_cpu_gate() = port_cpu();
+    assert_null(object_check(&kmalloc.heap));
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -208,6 +228,7 @@ int main(void) {
         TEST(magazines_are_looked_at),
         TEST(heaps_are_looked_at),
         TEST(who_finds_the_gate_held_goes_around),
+        TEST(who_finds_the_part_held_goes_around),
         TEST(refusals_are_told_without_a_free),
         TEST(reports_and_records_say_it),
     };

@@ -65,6 +65,23 @@ static void foreign_addresses_are_caught(void **state) {
     }
 }
 
+// With the option a slab has bytes before its first object. They are no object's, and least of all
+// the first one's.
+static void the_beginning_of_a_slab_is_no_object(void **state) {
+    (void)state;
+    open_with(true);
+    struct slab *slab;
+    do {
+        object = kmalloc_alloc(&kmalloc, 64, 0);
+        slab = object_find(&kmalloc.heap, object);
+    } while (object != slab->base);
+    assert_true(slab_block(slab) < object);
+    assert_true(PANICS(kmalloc_free(&kmalloc, slab_block(slab))));
+    assert_true(PANICS(kmalloc_free(&kmalloc, object - 8)));
+    kmalloc_free(&kmalloc, object);
+    object_world_close();
+}
+
 // Two CPUs free one object in the same instant: played by a byte that is set back between.
 static void two_frees_at_once_are_caught_at_the_flush(void **state) {
     (void)state;
@@ -390,6 +407,7 @@ static void the_option_changes_nothing_else(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(foreign_addresses_are_caught),
+        cmocka_unit_test(the_beginning_of_a_slab_is_no_object),
         cmocka_unit_test(two_frees_at_once_are_caught_at_the_flush),
         cmocka_unit_test(two_frees_at_once_are_caught_at_the_harvest),
         cmocka_unit_test(two_frees_at_once_with_debug),

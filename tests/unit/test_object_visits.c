@@ -43,8 +43,8 @@ static void take(void **memory, unsigned count) {
 // CPU 1 frees that many objects of a slab, and more, so that it visits the slab: 64 go into its
 // magazine, and the others straight back.
 static void **visit(unsigned count) {
-    static void *memory[SLAB * 4];
-    take(memory, SLAB * 4);
+    static void *memory[SLAB * 6];
+    take(memory, SLAB * 6);
     while (cache->cpus[0]->magazine.count != 0 || cache->cpus[0]->heap != NULL) {
         kmalloc_alloc(&kmalloc, 64, 0); // and nothing is left there
     }
@@ -187,6 +187,31 @@ static void freed_at_once_is_told(void **state) {
     object_world_leave();
 }
 
+// The same when the visitor has left, and the home finds more back than there can be.
+static void freed_at_once_is_told_later(void **state) {
+    (void)state;
+    void **a = visit(SLAB), **b = a + SLAB, **c = b + SLAB;
+    free_some(b, 0, SLAB - 2);
+    object_heap_shrink(&kmalloc.heap); // nothing of b is in a magazine
+    free_some(c, 0, 200);              // now the next one is visited at once
+    kmalloc_free(&kmalloc, b[SLAB - 2]);
+    struct slab *slab = cache->cpus[1]->visited;
+    uint64_t index;
+    assert_ptr_equal(slab, slab_at(b[SLAB - 1]));
+    assert_true(slab_index(slab, b[SLAB - 2], &index));
+    handed_write(&slab->handed[index], HANDED_OUT); // as the other CPU has read it
+    host_cpu_set(0);
+    free_some(a - 64, 0, 64); // fill the magazine
+    kmalloc_free(&kmalloc, b[SLAB - 2]);
+    host_cpu_set(1);
+    kmalloc_free(&kmalloc, c[200]);
+    assert_ptr_equal(cache->cpus[1]->visited, slab_at(c[200]));
+    host_cpu_set(0);
+    assert_true(PANICS(kmalloc_free(&kmalloc, b[SLAB - 1])));
+    assert_true(panic_says("3 came back, 2 are there", slab_block(slab), "kmalloc-64"));
+    object_world_leave();
+}
+
 // Long runs of frees on whatever CPU, of what whatever CPU has allocated, again and again.
 static void runs_of_frees_hold_together(void **state) {
     (void)state;
@@ -234,6 +259,7 @@ int main(void) {
         TEST(a_visited_slab_stays),
         TEST(home_and_visitor_return_together),
         cmocka_unit_test_setup(freed_at_once_is_told, object_world_setup),
+        cmocka_unit_test_setup(freed_at_once_is_told_later, object_world_setup),
         TEST(runs_of_frees_hold_together),
     };
     return cmocka_run_group_tests_name("object_visits", tests, NULL, NULL);
