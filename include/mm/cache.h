@@ -159,10 +159,10 @@ static inline void *object_alloc(struct object_cache *cache, unsigned flags) {
 // naming it, its class, its slab and whose it is.  O(1).
 void object_free(struct object_cache *cache, void *object);
 
-// Gives back what is free and kept: this CPU's magazines, the reserve of one empty slab a cache, and
-// the pages of slabs in use that no object needs. Returns how many pages. What other CPUs have in
-// magazines stays there, and the slab of each cache that each of them was last freeing to. Nothing
-// while this CPU is in it already.  O(caches + slabs).
+// Gives back what is free and kept: this CPU's magazines, the reserve of one empty slab a cache,
+// and the pages of slabs in use that no object needs. Returns how many pages. What other CPUs have
+// in magazines stays there, and the slab of each cache that each of them was last freeing to.
+// Nothing while this CPU is in it already.  O(caches + slabs).
 uint64_t object_heap_shrink(struct object_heap *heap);
 
 // How a cache stands.

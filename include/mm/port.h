@@ -12,9 +12,9 @@
 //       The number of the CPU that runs this, 0 … PORT_CPU_MAX-1. It must not change while a
 //       function of mm/ runs: callers that can migrate pin themselves first.
 //   static inline uint32_t *port_cpu_gate(void);
-//       A word of this CPU's own, in a cache line that other CPUs do not write, which says port_cpu()
-//       in the beginning. While the object allocator is in the middle of something the word says
-//       something else, for interrupts to find. So it is the CPU's and not the thread's.
+//       A word of this CPU's own, in a cache line that other CPUs do not write, which says
+//       port_cpu() in the beginning. While the object allocator is in the middle of something the
+//       word says something else, for interrupts to find. So it is the CPU's, not the thread's.
 //   static inline void *port_direct_map(paddr_t address);
 //       A pointer to physical memory that the memory manager owns (usable RAM). Never called for
 //       anything else.

@@ -114,8 +114,8 @@ struct magazine {
 #define GATE_QUICK PORT_CPU_MAX       // a quick way has some part of its
 #define GATE_SLOW  (PORT_CPU_MAX + 1) // slow ways have those of its parts that are held
 
-// A CPU's part of a cache: who holds the CPU's gate uses it, or the part; the last line is the cache's lock's, and
-// written by CPUs that give this one's objects back.
+// A CPU's part of a cache: who holds the CPU's gate uses it, or the part; the last line is the
+// cache's lock's, and written by CPUs that give this one's objects back.
 struct object_cpu {
     _Alignas(64) uint32_t cpu;
     bool held;         // by a slow way,

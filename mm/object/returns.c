@@ -10,10 +10,10 @@
 // waits for the next refill, or for whoever shrinks.
 //
 // To another CPU's: who frees many of one slab in a row, as a consumer does what a producer has
-// allocated, visits it. A visitor writes the bytes and counts for itself. When it goes on to the next
-// slab it counts in this one and gives the bits: so it needs the lock, and the lines behind it, once
-// for hundreds of objects. A slab that is visited stays. Its home looks there before it makes
-// another one.
+// allocated, visits it. A visitor writes the bytes and counts for itself. When it goes on to the
+// next slab it counts in this one and gives the bits: so it needs the lock, and the lines behind
+// it, once for hundreds of objects. A slab that is visited stays. Its home looks there before it
+// makes another one.
 //
 // A CPU that shrinks or gets no memory claims what others have not: gives it its bits, and leaves
 // the counts to harvest and visitors. Only a slab that has everything back is settled by whoever

@@ -81,7 +81,8 @@ static bool split(const struct slab *slab) {
 }
 
 // A slab of which nothing is missing stays whole: it is released (cpu.c), now, or when its home has
-// harvested it and its visitors have left. It may have become one since the empty ones were released.
+// harvested it and its visitors have left. It may have become one since the empty ones were
+// released.
 static void trim(struct slab *slab) {
     if (slab->stock == slab_objects(slab)) {
         return;

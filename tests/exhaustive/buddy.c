@@ -126,7 +126,7 @@ static void decode(uint64_t number, struct oracle *oracle, unsigned frame, unsig
             oracle->ram[frame + i] = true;
             oracle->head[frame + i] = -1;
         }
-        oracle->head[frame] = (int8_t)order;
+        oracle->head[frame] = (int16_t)order;
     } else if (order == 0) {
         oracle->ram[frame] = number == 1;
     } else {
@@ -240,7 +240,7 @@ static void try_alloc(const struct oracle *before, unsigned order, unsigned ceil
         if (block.value != (uint64_t)expected) {
             fail(before, "the block is not the highest of the smallest that will do");
         }
-        after.head[expected] = (int8_t)order;
+        after.head[expected] = (int16_t)order;
     }
     compare(&after);
     visit(&after);
