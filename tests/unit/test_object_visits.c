@@ -40,8 +40,9 @@ static void take(void **memory, unsigned count) {
     }
 }
 
-// CPU 1 frees that many objects of a slab, and more, so that it visits the slab: 64 go into its
-// magazine, and the others straight back.
+// CPU 0 has allocated all of some slabs, and CPU 1 frees that many objects of one. Half a magazine
+// of them stays with it; then it visits the slab, and the others go straight back. Returns where
+// the slab's objects are, in the order of allocation.
 static void **visit(unsigned count) {
     static void *memory[SLAB * 6];
     take(memory, SLAB * 6);
