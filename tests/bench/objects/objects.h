@@ -2,7 +2,7 @@
 // kmalloc beside general allocators: what is measured, and who takes part. Included by bench.h.
 //
 // Each scenario of each contestant runs in a process of its own, so that everybody begins with
-// fresh memory and nobody has what another one left.
+// fresh memory and nobody has what another one left. One runs at a time.
 #pragma once
 
 #include <math.h>
@@ -69,6 +69,9 @@ struct contestant {
     // Fills in the scenario's rows; leaves NAN what it does not measure.
     void (*run)(enum scenario scenario, const struct workload *workload, double *values);
 };
+
+// Ends a turn of a contestant that is timed by turns: returns when all others had theirs.
+void take_turn(void);
 
 extern const struct contestant strata_contestant, mimalloc_contestant, jemalloc_contestant,
     glibc_contestant, loop_contestant;
