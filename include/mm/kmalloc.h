@@ -14,7 +14,7 @@
 
 #define KMALLOC_CLASSES   48
 #define KMALLOC_CLASS_MAX OBJECT_SIZE_MAX
-#define KMALLOC_SMALL     1024 // up to here the classes' table goes by 8 bytes, then by 256
+#define KMALLOC_SMALL     4096 // up to here the classes' table goes by 8 bytes, then by 256
 
 // What a request for 0 bytes gets: may be freed, and not used.
 #define KMALLOC_NOTHING ((void *)16)

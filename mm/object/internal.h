@@ -316,12 +316,16 @@ static inline __attribute__((always_inline)) void *object_pop(struct magazine *m
     return object;
 }
 
+static inline bool object_is_full(const struct object_cpu *part) {
+    return part->magazine.count == part->capacity;
+}
+
 // Puts an object into the magazine; false when that is full. The gate is held.
 static inline __attribute__((always_inline)) bool object_push(struct object_cpu *part, void *object,
                                                               uint8_t *handed) {
     struct magazine *magazine = &part->magazine;
     uint64_t count = magazine->count;
-    if (__builtin_expect(count == part->capacity, false)) {
+    if (__builtin_expect(object_is_full(part), false)) {
         return false;
     }
     handed_write(handed, IN_STOCK);
