@@ -71,14 +71,15 @@ struct object_cache {
     bool is_class;              // of kmalloc
     bool guarded;               // its objects get pages of their own (mm/object_guard.h)
     char name[OBJECT_NAME_MAX];
-    struct lock lock;   // of the slabs
+    struct object_cache *next;
+    // What changes, and the lock of it: in a line of its own, for every free looks at the others.
+    _Alignas(64) struct lock lock;
     struct slab *slabs; // all of them
     uint32_t slab_count, slab_peak;
     uint32_t empty_slabs;    // of these, with all objects in them
     uint64_t bytes;          // of all slabs
     uint64_t released_pages; // that ever went back
     uint64_t around;         // calls that came in the middle of another of their CPU
-    struct object_cache *next;
 };
 
 // How a heap behaves beside the usual. All of it makes every call take the slow way.
@@ -94,13 +95,15 @@ struct object_heap {
     struct page_allocator *pages;
     struct object_directory directory;
     struct directory_frame *no_frames; // what 2 MiB without slabs have
-    struct lock lock; // of the directory's growth, the descriptors, the large objects
-    struct lock list; // of the list of caches
+    struct object_guard *guard;        // with the option debug, or NULL (mm/object_guard.h)
+    struct object_options options;
+    // What changes: in other lines than the directory, which every free looks at.
+    _Alignas(64) struct lock lock; // of the directory's growth, the descriptors, the large objects
+    struct lock list;              // of the list of caches
     struct record_page *record_pages[OBJECT_RECORD_KINDS]; // with free descriptors
     uint64_t record_page_count, directory_pages;
     struct object_cache *caches;
     struct mempool *pools; // over these caches (mm/mempool.h)
-    struct object_options options;
     uint64_t random;
     bool shrinking[PORT_CPU_MAX]; // CPUs that are in object_heap_shrink
     uint64_t large_pages;         // in large objects (kmalloc)
@@ -110,7 +113,6 @@ struct object_heap {
     uint64_t quarantined;                     // and how often one was put there
     struct slab *large_oldest, *large_newest; // likewise large ones, and how many pages they have
     uint64_t large_waiting_pages;
-    struct object_guard *guard; // likewise; NULL: none (mm/object_guard.h)
 };
 
 // Makes a heap over `pages`. False, with nothing taken, when there is no memory for the directory

@@ -62,10 +62,28 @@ static inline void load(struct magazine *magazine, uint64_t at, struct slab *sla
     handed_write(slab->handed + index, IN_STOCK);
 }
 
-// Moves up to `most` objects of a word that has all of its own, fewer than 64, in random order;
-// returns what is left of it.
-static uint64_t load_short(struct object_cpu *part, struct slab *slab, unsigned word, uint64_t most,
-                           struct magazine *magazine) {
+// Moves the 64 objects of a word that has them all, in random order; their bytes are written by
+// eights.
+static void load_full(struct object_cpu *part, struct slab *slab, unsigned word,
+                      struct magazine *magazine) {
+    uint32_t size = part->cache->size;
+    uint8_t *handed = slab->handed + word * 64, *objects = slab->base + word * 64 * size;
+    unsigned flip = object_random(&part->random) & 63;
+    for (unsigned i = 0; i < 64; i++) {
+        unsigned slot = part->order[i] ^ flip;
+        magazine->objects[magazine->count + i] = objects + slot * size;
+        magazine->handed[magazine->count + i] = handed + slot;
+    }
+    for (unsigned i = 0; i < 64; i += 8) {
+        __atomic_store_n((uint64_t *)(void *)(handed + i), IN_STOCK, __ATOMIC_RELAXED);
+    }
+    magazine->count += 64;
+    slab_bits(slab)[word] = 0;
+}
+
+// Moves up to `most` objects of a word that has all of its own, in random order.
+static void load_fresh(struct object_cpu *part, struct slab *slab, unsigned word, uint64_t most,
+                       struct magazine *magazine) {
     uint64_t bits = slab_bits(slab)[word], at = magazine->count, end = at + most;
     unsigned flip = object_random(&part->random) & 63;
     for (unsigned i = 0; i < 64 && at < end; i++) {
@@ -76,34 +94,28 @@ static uint64_t load_short(struct object_cpu *part, struct slab *slab, unsigned 
         }
     }
     magazine->count = at;
-    return bits;
+    slab_bits(slab)[word] = bits;
 }
 
 // Moves up to `most` objects of one word into a magazine. Of a fresh word in random order.
 static void load_word(struct object_cpu *part, struct slab *slab, unsigned word, uint64_t most,
                       struct magazine *magazine) {
-    uint64_t bits = slab_bits(slab)[word], before = magazine->count, at = before, end = at + most;
-    uint32_t size = part->cache->size;
-    if (bits == UINT64_MAX) {
-        unsigned flip = object_random(&part->random) & 63;
-        const uint8_t *order = part->order;
-        for (end = most < 64 ? end : at + 64; at < end; at++) {
-            unsigned slot = *order++ ^ flip;
-            load(magazine, at, slab, word * 64 + slot, size);
-            bits ^= UINT64_C(1) << slot;
-        }
+    uint64_t bits = slab_bits(slab)[word], before = magazine->count, end = before + most;
+    if (bits == UINT64_MAX && most >= 64) {
+        load_full(part, slab, word, magazine);
     } else if (bits == slab_word(slab->count, word)) {
-        bits = load_short(part, slab, word, most, magazine);
-        at = magazine->count;
+        load_fresh(part, slab, word, most, magazine);
     } else {
+        uint64_t at = before;
         for (; at < end && bits != 0; at++) {
-            load(magazine, at, slab, word * 64 + (unsigned)__builtin_ctzll(bits), size);
+            load(magazine, at, slab, word * 64 + (unsigned)__builtin_ctzll(bits),
+                 part->cache->size);
             bits &= bits - 1;
         }
+        magazine->count = at;
+        slab_bits(slab)[word] = bits;
     }
-    magazine->count = at;
-    slab_bits(slab)[word] = bits;
-    slab->stock -= (uint16_t)(at - before);
+    slab->stock -= (uint16_t)(magazine->count - before);
 }
 
 // Moves up to `most` objects of a slab that has some. The lock is held.

@@ -351,7 +351,7 @@ static inline __attribute__((always_inline)) bool object_return_quick(struct sla
 // The same for the slab that this CPU visits; false for any other.
 static inline __attribute__((always_inline)) bool
 object_return_visiting(struct object_cpu *part, const struct slab *slab, uint8_t *handed) {
-    if (part->visited != slab) {
+    if (__builtin_expect(part->visited != slab, false)) {
         return false;
     }
     part->brought++;

@@ -90,14 +90,26 @@ QUICK void *kmalloc_alloc_plain(struct kmalloc *kmalloc, size_t size) {
     return alloc_of_class(kmalloc, kmalloc->class_of[eights], size, OBJECT_CALLER);
 }
 
-// What another CPU's slab has, or a cache's that is no class, or an interrupt that finds the gate
-// held. Its arguments are in the order in which kmalloc_free has them in registers.
-static __attribute__((noinline)) void free_of_others(struct kmalloc *kmalloc, void *memory,
-                                                     uint8_t *handed, struct slab *slab,
-                                                     const void *caller) {
-    if (!slab->cache->is_class || !put_any(slab->cache, slab, memory, handed)) {
-        object_free_slow(&kmalloc->heap, memory, NULL, caller);
+// Puts an object of another CPU's slab into the magazine, or straight back. False when that takes
+// more, or the object is not handed out, or the gate is held: the closed part is full and visits
+// none.
+static inline __attribute__((always_inline)) bool put_others(struct slab *slab, void *object,
+                                                             uint8_t *handed) {
+    const struct object_cache *cache = slab->cache;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST); // the gate is read again: to keep it costs one's own
+    uint32_t open = object_gate_enter();
+    struct object_cpu *part = cache->quick[open];
+    bool done = false;
+    if (__builtin_expect(*handed == HANDED_OUT, true)) {
+        object_hide(cache, object);
+        if (__builtin_expect(object_is_full(part), true)) {
+            done = object_return_visiting(part, slab, handed);
+        } else {
+            done = object_push(part, object, handed);
+        }
     }
+    object_gate_leave(open);
+    return __builtin_expect(done, true);
 }
 
 QUICK void kmalloc_free(struct kmalloc *kmalloc, void *memory) {
@@ -107,7 +119,9 @@ QUICK void kmalloc_free(struct kmalloc *kmalloc, void *memory) {
                          true)) {
         struct object_cpu *part = slab->home; // early: whose it is and this lie side by side
         if (__builtin_expect(slab->owner != *port_cpu_gate(), false)) {
-            free_of_others(kmalloc, memory, handed, slab, OBJECT_CALLER);
+            if (slab->owner >= SLAB_NAMED || !put_others(slab, memory, handed)) {
+                object_free_slow(&kmalloc->heap, memory, NULL, OBJECT_CALLER);
+            }
             return;
         }
         uint32_t open = object_gate_enter();
