@@ -128,27 +128,31 @@ static __attribute__((noinline)) void churn_some(struct churn *churn, uint64_t c
     churn->seed = seed;
 }
 
-static double time_churn(struct churn *churn, uint64_t count) {
-    double times[STEPS];
+static void churn_fill(struct churn *churn) {
     for (uint32_t i = 0; i < LIVE; i++) {
         churn->objects[i] = peer_alloc(random_size(&churn->seed));
     }
-    churn_some(churn, count / 4);
-    for (unsigned step = 0; step < STEPS; step++) {
-        double begin = cpu_ns();
-        churn_some(churn, count / STEPS);
-        times[step] = (cpu_ns() - begin) / (double)(count / STEPS);
-    }
+}
+
+static void churn_empty(struct churn *churn) {
     for (uint32_t i = 0; i < LIVE; i++) {
         peer_free(churn->objects[i]);
     }
-    return median_of(times, STEPS);
 }
 
 static void run_churn(const struct workload *workload, double *values) {
     static struct churn churn;
+    double times[STEPS];
     churn.seed = random_seed(workload->repeat);
-    values[ROW_CHURN] = time_churn(&churn, workload->churns);
+    churn_fill(&churn);
+    churn_some(&churn, workload->churns / 4);
+    for (unsigned step = 0; step < STEPS; step++) {
+        double begin = cpu_ns();
+        churn_some(&churn, workload->churns / STEPS);
+        times[step] = (cpu_ns() - begin) / (double)(workload->churns / STEPS);
+    }
+    churn_empty(&churn);
+    values[ROW_CHURN] = median_of(times, STEPS);
 }
 
 // A ring of messages; each index is written by one side only.
@@ -202,56 +206,104 @@ static void produce(uint64_t messages) {
     }
 }
 
+// Where the two CPUs stand to each other, and who else has them, changes: it counts what the median
+// turn took.
 static void run_producer(const struct workload *workload, double *values) {
-    pthread_t consumer;
-    double begin = wall_ns();
-    pthread_create(&consumer, NULL, consume, (void *)(uintptr_t)workload);
-    produce(workload->messages);
-    pthread_join(consumer, NULL);
-    values[ROW_PRODUCER] = (wall_ns() - begin) / (double)workload->messages;
+    enum { TURNS = 5 };
+    struct workload part = *workload;
+    double times[TURNS];
+    part.messages /= TURNS;
+    for (unsigned turn = 0; turn < TURNS; turn++) {
+        pthread_t consumer;
+        take_turn();
+        ring.put = ring.got = 0;
+        double begin = wall_ns();
+        pthread_create(&consumer, NULL, consume, &part);
+        produce(part.messages);
+        pthread_join(consumer, NULL);
+        times[turn] = (wall_ns() - begin) / (double)part.messages;
+    }
+    values[ROW_PRODUCER] = median_of(times, TURNS);
 }
 
+// Two threads do the same, step by step: each a step alone, while the other one sleeps, and then
+// both one at once. So one thread and two meet the same memory, the same CPUs and the same moments.
 struct worker {
     const struct workload *workload;
     unsigned number;
-    double hot, churn;
+    double hot[2], churn[2]; // a step alone; with the other one
     struct churn objects;
 };
 
 static pthread_barrier_t barrier;
 
+// Returns to both threads at once.
+static void start_together(void) {
+    static unsigned arrived;
+    unsigned spins = 0, both = (__atomic_fetch_add(&arrived, 1, __ATOMIC_ACQ_REL) | 1) + 1;
+    while ((int)(__atomic_load_n(&arrived, __ATOMIC_ACQUIRE) - both) < 0) {
+        wait_turn(&spins);
+    }
+}
+
+static void hot_step(struct worker *worker) {
+    pairs(worker->workload->pairs / STEPS, 64);
+}
+
+static void churn_step(struct worker *worker) {
+    churn_some(&worker->objects, worker->workload->churns / STEPS);
+}
+
+static void time_worker(struct worker *worker, void (*step)(struct worker *), uint64_t operations,
+                        double medians[2]) {
+    double times[2][STEPS];
+    for (unsigned i = 0; i < STEPS / 4; i++) {
+        step(worker);
+    }
+    for (unsigned i = 0; i < STEPS; i++) {
+        for (unsigned turn = 0; turn < 3; turn++) {
+            pthread_barrier_wait(&barrier);
+            if (turn == 2) {
+                start_together();
+            }
+            if (turn == 2 || turn == worker->number) {
+                double begin = cpu_ns();
+                step(worker);
+                times[turn == 2][i] = (cpu_ns() - begin) / (double)operations;
+            }
+        }
+    }
+    medians[0] = median_of(times[0], STEPS);
+    medians[1] = median_of(times[1], STEPS);
+}
+
 static void *work(void *argument) {
     struct worker *worker = argument;
-    machine_pin(worker->workload->cpus[worker->number]);
+    const struct workload *workload = worker->workload;
+    machine_pin(workload->cpus[worker->number]);
     peer_thread(worker->number);
-    worker->objects.seed = random_seed(worker->workload->repeat * 2 + worker->number);
-    pthread_barrier_wait(&barrier);
-    worker->hot = time_pairs(worker->workload->pairs, 64);
-    pthread_barrier_wait(&barrier);
-    worker->churn = time_churn(&worker->objects, worker->workload->churns);
+    worker->objects.seed = random_seed(workload->repeat * 2 + worker->number);
+    time_worker(worker, hot_step, workload->pairs / STEPS, worker->hot);
+    churn_fill(&worker->objects);
+    time_worker(worker, churn_step, workload->churns / STEPS, worker->churn);
+    churn_empty(&worker->objects);
     return NULL;
 }
 
-static void run_workers(const struct workload *workload, unsigned count, double *hot,
-                        double *churn) {
+static void run_threads(const struct workload *workload, double *values) {
     static struct worker workers[2];
     pthread_t threads[2];
-    pthread_barrier_init(&barrier, NULL, count);
-    for (unsigned i = 0; i < count; i++) {
+    pthread_barrier_init(&barrier, NULL, 2);
+    for (unsigned i = 0; i < 2; i++) {
         workers[i] = (struct worker){.workload = workload, .number = i};
         pthread_create(&threads[i], NULL, work, &workers[i]);
     }
-    *hot = *churn = 0;
-    for (unsigned i = 0; i < count; i++) {
-        pthread_join(threads[i], NULL);
-        *hot += workers[i].hot / count;
-        *churn += workers[i].churn / count;
-    }
-}
-
-static void run_threads(const struct workload *workload, double *values) {
-    run_workers(workload, 1, &values[ROW_HOT_ALONE], &values[ROW_CHURN_ALONE]);
-    run_workers(workload, 2, &values[ROW_HOT_TWO], &values[ROW_CHURN_TWO]);
+    pthread_join(threads[0], NULL);
+    pthread_join(threads[1], NULL);
+    values[ROW_HOT_ALONE] = (workers[0].hot[0] + workers[1].hot[0]) / 2;
+    values[ROW_HOT_TWO] = (workers[0].hot[1] + workers[1].hot[1]) / 2;
+    values[ROW_CHURN_ALONE] = (workers[0].churn[0] + workers[1].churn[0]) / 2;
+    values[ROW_CHURN_TWO] = (workers[0].churn[1] + workers[1].churn[1]) / 2;
 }
 
 static void run_realloc(const struct workload *workload, double *values) {
