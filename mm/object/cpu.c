@@ -66,11 +66,11 @@ static inline void load(struct magazine *magazine, uint64_t at, struct slab *sla
 // eights.
 static void load_full(struct object_cpu *part, struct slab *slab, unsigned word,
                       struct magazine *magazine) {
-    uint32_t size = part->cache->size;
-    uint8_t *handed = slab->handed + word * 64, *objects = slab->base + word * 64 * size;
+    uint64_t first = UINT64_C(64) * word, size = part->cache->size;
+    uint8_t *handed = slab->handed + first, *objects = slab->base + first * size;
     unsigned flip = object_random(&part->random) & 63;
     for (unsigned i = 0; i < 64; i++) {
-        unsigned slot = part->order[i] ^ flip;
+        uint64_t slot = part->order[i] ^ flip;
         magazine->objects[magazine->count + i] = objects + slot * size;
         magazine->handed[magazine->count + i] = handed + slot;
     }
