@@ -107,6 +107,14 @@ def test_objects_refuses_wrong_words():
     assert subprocess.run([OBJECTS, "--repeats", "0"], capture_output=True, timeout=60).returncode == 2
 
 
+def test_objects_runs_with_its_input_closed():
+    """A job scheduler may start it so; the children's pipes must not take the places of the standard files."""
+    words = [OBJECTS, "--quick", "--repeats", "1", "--rows", "hot-8"]
+    result = subprocess.run(["sh", "-c", 'exec "$@" <&-', "sh", *words], capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert "hot pair, 8 bytes" in result.stdout
+
+
 def test_kernel_counts_the_same_twice_and_keeps_its_bounds():
     """Two boots with one instruction a tick: every row there, the calibration exact, and no more instructions than
     promised. These counts are exact, the same on every machine."""

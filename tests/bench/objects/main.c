@@ -9,7 +9,7 @@
 // moment changes it for all.
 //
 // Parent and child talk over the child's standard input and output: a byte says "go on" to it, it
-// says TURN, or DONE and its numbers.
+// says TURN when it waits for that, also before its first turn, or DONE and its numbers.
 //
 // Never: a failure because something is slow. The exit code is for what is wrong.
 #include "../table.h"
@@ -48,19 +48,12 @@ static struct workload workload_of(bool quick, unsigned repeat) {
 // What a child says.
 enum { TURN = 't', DONE = 'd' };
 
-static void wait_to_go_on(void) {
-    char go;
-    if (read(STDIN_FILENO, &go, 1) != 1) {
-        _exit(1); // the parent has gone
-    }
-}
-
 void take_turn(void) {
     const char said = TURN;
-    if (write(STDOUT_FILENO, &said, 1) != 1) {
-        _exit(1);
+    char go;
+    if (write(STDOUT_FILENO, &said, 1) != 1 || read(STDIN_FILENO, &go, 1) != 1) {
+        _exit(1); // the parent has gone
     }
-    wait_to_go_on();
 }
 
 // The child's part.
@@ -73,9 +66,9 @@ static int run_child(unsigned scenario, unsigned who, unsigned repeat, bool quic
     for (unsigned row = 0; row < ROW_COUNT_; row++) {
         done.values[row] = NAN;
     }
-    wait_to_go_on();
     machine_huge_pages = false;
     machine_pin(workload.cpus[0]);
+    take_turn();
     contestants[who]->run((enum scenario)scenario, &workload, done.values);
     const size_t bytes = 1 + sizeof(done.values);
     return write(STDOUT_FILENO, &done.said, bytes) == (ssize_t)bytes ? 0 : 1;
@@ -87,7 +80,7 @@ struct child {
     bool done;
 };
 
-// A new process that waits to go on.
+// A new process.
 static struct child start(unsigned scenario, unsigned who, unsigned repeat, bool quick) {
     char words[4][16];
     const unsigned numbers[4] = {scenario, who, repeat, quick};
@@ -123,12 +116,12 @@ static void finish(struct child *child) {
     child->done = true;
 }
 
-// Lets a child go on until its next turn or its end. False when it failed.
-static bool go_on(struct child *child, double *values) {
+// Returns when a child waits for its next turn or has ended. False when it failed.
+static bool listen_to(struct child *child, double *values) {
     const ssize_t bytes = ROW_COUNT_ * sizeof(values[0]);
     char said = 0;
     int status;
-    if (write(child->to, "", 1) != 1 || read(child->from, &said, 1) != 1) {
+    if (read(child->from, &said, 1) != 1) {
         return false;
     }
     if (said == TURN) {
@@ -139,25 +132,35 @@ static bool go_on(struct child *child, double *values) {
     return waitpid(child->pid, &status, 0) == child->pid && status == 0 && well;
 }
 
-// Plays a scenario once with everybody, another one first each time.
+static _Noreturn void say_failed(unsigned scenario, unsigned who) {
+    fprintf(stderr, "bench: scenario %u of %s failed\n", scenario, contestants[who]->title);
+    exit(1);
+}
+
+// Plays a scenario once with everybody: another one is first each time, and each round of turns
+// goes the other way round than the one before, so that nobody always follows the same one.
 static void play(unsigned scenario, unsigned repeat, bool quick,
                  double values[CONTESTANT_COUNT_][ROW_COUNT_]) {
     struct child children[CONTESTANT_COUNT_];
     for (unsigned who = 0; who < CONTESTANT_COUNT_; who++) {
         children[who] = start(scenario, who, repeat, quick);
+        if (!listen_to(&children[who], values[who])) {
+            say_failed(scenario, who);
+        }
     }
-    for (unsigned playing = CONTESTANT_COUNT_; playing != 0;) {
+    unsigned playing = CONTESTANT_COUNT_;
+    for (unsigned round = 0; playing != 0; round++) {
         for (unsigned turn = 0; turn < CONTESTANT_COUNT_; turn++) {
-            unsigned who = (turn + repeat) % CONTESTANT_COUNT_;
-            if (children[who].done) {
+            unsigned place = round % 2 == 0 ? turn : CONTESTANT_COUNT_ - 1 - turn;
+            unsigned who = (place + repeat) % CONTESTANT_COUNT_;
+            struct child *child = &children[who];
+            if (child->done) {
                 continue;
             }
-            if (!go_on(&children[who], values[who])) {
-                fprintf(stderr, "bench: scenario %u of %s failed\n", scenario,
-                        contestants[who]->title);
-                exit(1);
+            if (write(child->to, "", 1) != 1 || !listen_to(child, values[who])) {
+                say_failed(scenario, who);
             }
-            playing -= children[who].done;
+            playing -= child->done;
         }
     }
 }
@@ -200,6 +203,15 @@ static void run_scenario(struct results *results, unsigned scenario) {
     }
 }
 
+// Whoever starts this may have closed these: a child's pipe in their place would not outlive exec.
+static void open_standard_files(void) {
+    int file;
+    do {
+        file = open("/dev/null", O_RDWR);
+    } while (file >= 0 && file <= STDERR_FILENO);
+    close(file);
+}
+
 int main(int count, char **words) {
     static struct results results = {.repeats = 9};
     const char *selected = NULL, *json = NULL;
@@ -210,6 +222,7 @@ int main(int count, char **words) {
         }
         return run_child(numbers[0], numbers[1], numbers[2], numbers[3] != 0);
     }
+    open_standard_files();
     for (int i = 1; i < count; i++) {
         const char *value = i + 1 < count ? words[i + 1] : NULL;
         if (strcmp(words[i], "--quick") == 0) {

@@ -70,7 +70,7 @@ struct contestant {
     void (*run)(enum scenario scenario, const struct workload *workload, double *values);
 };
 
-// Ends a turn of a contestant that is timed by turns: returns when all others had theirs.
+// Ends a contestant's turn: returns when all others had theirs.
 void take_turn(void);
 
 extern const struct contestant strata_contestant, mimalloc_contestant, jemalloc_contestant,
