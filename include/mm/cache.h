@@ -54,7 +54,8 @@ struct object_directory {
     uint64_t region_count;
 };
 
-// One cache. Fields are private to mm/object/. Its size is a power of two: kmalloc has an array.
+// One cache. Fields are private to mm/object/. With 16 CPUs it has 512 bytes, so that in kmalloc's
+// array the way to one is a shift.
 struct object_cache {
     // The CPUs' parts, by what a CPU's gate says; the closed one while it is held, until the CPU
     // first allocates, and where every call takes the slow way.

@@ -29,6 +29,7 @@
 #define SLAB_OBJECTS UINT64_C(512)
 
 _Static_assert(PORT_CPU_MAX < 256, "visitors of a slab are counted in a byte");
+_Static_assert(PORT_CPU_MAX != 16 || sizeof(struct object_cache) == 512, "kmalloc: a shift");
 
 // What the byte of an object says. IN_STOCK: free, in its slab or in a magazine. RETURNED: free, in
 // its slab, which has a bit for it once somebody has looked (returns.c), and not in a magazine.
