@@ -41,9 +41,10 @@ _Static_assert(PORT_CPU_MAX != 16 || sizeof(struct object_cache) == 512, "kmallo
 
 enum slab_kind { SLAB_NONE, SLAB_SMALL, SLAB_LARGE };
 
-// What a free looks at lies in one line and does not change while the slab lives, but for its place
-// in the list; so it is not taken from CPUs that free others' objects. Of the rest, what was
-// returned is the home's, who holds its gate, and the others are the cache's lock's.
+// What a free looks at lies in one line. While the slab lives only its home writes there, to `room`,
+// and its place in the list changes; so the line is rarely taken from CPUs that free others'
+// objects. Of the rest, what was returned is the home's, who holds its gate, and the others are the
+// cache's lock's.
 struct slab {
     _Alignas(64) uint8_t *base;
     struct object_cache *cache;
@@ -53,10 +54,10 @@ struct slab {
     uint32_t owner;                      // whose it is, with SLAB_NAMED
     uint16_t count;                      // objects
     uint8_t words, order;
-    uint8_t kind; // enum slab_kind
+    uint8_t kind;  // enum slab_kind
+    uint32_t room; // may be returned before somebody has to look (returns.c)
 
-    _Alignas(64) uint32_t room;         // may be returned before somebody has to look (returns.c);
-    uint32_t returned_and_room;         // that and what was returned; 0: in no list
+    _Alignas(64) uint32_t returned_and_room; // that and what was returned; 0: in no list
     uint32_t came_back;                 // returns that were settled, and visitors' (returns.c);
     uint32_t claimed;                   // objects that got their bit for one
     uint16_t stock;                     // objects in the slab that have a bit
@@ -74,14 +75,16 @@ struct slab {
             uint64_t wanted; // its bytes, as asked for
         };
     };
-    // A byte for each object, and one that stays 0 behind them; then slab_bits. A line of bytes is
-    // a word of bits: CPUs that have objects of different words do not meet.
+    // A byte for each object, and one that stays 0 behind them when the slab goes on there; then
+    // slab_bits. A line of bytes is a word of bits: CPUs that have objects of different words do
+    // not meet.
     _Alignas(64) uint8_t handed[];
 };
 
-// Where the bits begin; what looks at the objects' bytes takes eight at a time.
+// Where the bits begin; what looks at the objects' bytes takes eight at a time. Behind the last of
+// SLAB_OBJECTS the slab ends: a line of the descriptor is saved (records.c).
 static inline size_t slab_bits_begin(uint64_t count) {
-    return offsetof(struct slab, handed) + align_up(count + 1, 8);
+    return offsetof(struct slab, handed) + align_up(count + (count < SLAB_OBJECTS), 8);
 }
 
 // Bits: objects in the slab. `words` of them.

@@ -50,6 +50,8 @@ static void describe(struct slab *slab, struct object_cpu *part, uint8_t *block,
     slab->words = (uint8_t)((count + 63) / 64);
     slab->order = order;
     slab->kind = SLAB_SMALL;
+    // No byte lies behind this many: so nothing of the slab does.
+    ASSERT(count < SLAB_OBJECTS || cache->lead != 0 || count * cache->size == PAGE_SIZE << order);
     for (unsigned word = 0; word < slab->words; word++) {
         slab_bits(slab)[word] = slab_word(count, word);
     }
