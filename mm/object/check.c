@@ -136,8 +136,10 @@ static const char *check_magazines(const struct object_cache *cache, uint64_t *o
 // K3: counts the slabs of a part's heap. Children lie lower than their parents.
 static const char *check_heap(struct object_cpu *part, uint64_t *slabs) {
     struct slab *slab = part->heap;
+    bool has_current = part->current == NULL;
     while (slab != NULL) {
         ++*slabs;
+        has_current = has_current || slab == part->current;
         if (slab->stock == 0 || slab->home != part || slab->cache != part->cache) {
             return "a slab is in a heap where it does not belong";
         }
@@ -158,7 +160,7 @@ static const char *check_heap(struct object_cpu *part, uint64_t *slabs) {
         }
         slab = slab == NULL ? NULL : slab->next;
     }
-    return NULL;
+    return has_current ? NULL : "the slab that is being emptied is not in its heap";
 }
 
 static const char *check_heaps(const struct object_cache *cache, uint64_t expected) {

@@ -6,7 +6,10 @@
 // CPU frees in bulk is not moved twice.
 //
 // The slabs of a cache are under its lock. Each has a home, the part that made it: refilled from
-// its own slabs first, a CPU does not meet others in the bytes and the objects of a slab. A slab
+// its own slabs first, a CPU does not meet others in the bytes and the objects of a slab. One slab
+// is emptied before the next, also when one of a higher address gets room meanwhile: then what
+// others free goes round in whole slabs, not in ever the same pieces of many. Likewise a word that
+// has all its objects is taken whole, so that its bytes, one line, come from their CPU once. A slab
 // with nothing in stock is in no heap; whose last object comes back is empty, and goes back to the
 // pages when there is another empty one.
 //
@@ -118,29 +121,44 @@ static void load_word(struct object_cpu *part, struct slab *slab, unsigned word,
     slab->stock -= (uint16_t)(magazine->count - before);
 }
 
-// Moves up to `most` objects of a slab that has some. The lock is held.
-static void load_slab(struct object_cpu *part, struct slab *slab, uint64_t most,
+// Whether a word would have to be split for a magazine that could have it whole.
+static bool is_for_the_next(uint64_t bits, uint64_t most, const struct magazine *magazine) {
+    return bits == UINT64_MAX && most == MAGAZINE_MAX && magazine->count != 0;
+}
+
+// Moves objects of a slab that has some, until the magazine has `most`. False when it stays with
+// fewer for the sake of a whole word. The lock is held.
+static bool load_slab(struct object_cpu *part, struct slab *slab, uint64_t most,
                       struct magazine *magazine) {
     unsigned word = slab->cursor;
-    slab->cache->empty_slabs -= slab_is_empty(slab);
-    uint64_t end = magazine->count + most;
-    while (magazine->count < end && slab->stock != 0) {
-        if (slab_bits(slab)[word] != 0) {
-            load_word(part, slab, word, end - magazine->count, magazine);
+    while (magazine->count < most && slab->stock != 0) {
+        uint64_t bits = slab_bits(slab)[word];
+        if (is_for_the_next(bits, most, magazine)) {
+            slab->cursor = (uint8_t)word;
+            return false;
+        }
+        if (bits != 0) {
+            slab->cache->empty_slabs -= slab_is_empty(slab);
+            load_word(part, slab, word, most - magazine->count, magazine);
             slab->cursor = (uint8_t)word;
         }
         word = word + 1 < slab->words ? word + 1 : 0;
     }
     if (slab->stock == 0) {
-        slab_heap_remove(&slab->home->heap, slab);
+        slab_heap_remove(slab);
     }
+    return true;
 }
 
-// Moves up to `most` objects of a part's slabs. The lock is held.
+// Moves objects of a part's slabs, until the magazine has `most`, or nearly. The lock is held.
 static void load_part(struct object_cpu *part, struct object_cpu *home, uint64_t most,
                       struct magazine *magazine) {
-    while (magazine->count < most && home->heap != NULL) {
-        load_slab(part, home->heap, most - magazine->count, magazine);
+    bool more = true;
+    while (more && magazine->count < most && home->heap != NULL) {
+        if (home->current == NULL) {
+            home->current = home->heap;
+        }
+        more = load_slab(part, home->current, most, magazine);
     }
 }
 
@@ -161,7 +179,7 @@ static void enlist(struct object_cpu *part, struct slab *slab) {
     struct object_cache *cache = part->cache;
     slab->cursor = (uint8_t)(object_random(&part->random) % slab->words);
     slab_list_add(&cache->slabs, slab);
-    slab_heap_insert(&part->heap, slab);
+    slab_heap_insert(slab);
     part->created += part->created < 2;
     cache->empty_slabs++;
     cache->slab_count++;
@@ -173,7 +191,7 @@ static void enlist(struct object_cpu *part, struct slab *slab) {
 static void delist(struct slab *slab) {
     struct object_cache *cache = slab->cache;
     slab_list_remove(slab);
-    slab_heap_remove(&slab->home->heap, slab);
+    slab_heap_remove(slab);
     cache->empty_slabs--;
     cache->slab_count--;
     cache->bytes -= slab_size(slab);
@@ -246,7 +264,7 @@ static uint64_t unload(struct slab *slab, const struct magazine *magazine, uint6
 
 bool slab_stock_up(struct slab *slab, uint64_t objects) {
     if (slab->stock == 0 && objects != 0) {
-        slab_heap_insert(&slab->home->heap, slab);
+        slab_heap_insert(slab);
     }
     slab->stock += (uint16_t)objects;
     if (!slab_is_empty(slab) || slab->cache->empty_slabs++ < RESERVE_SLABS) {

@@ -42,15 +42,19 @@ static struct slab *meld_all(struct slab *first) {
     return root;
 }
 
-void slab_heap_insert(struct slab **heap, struct slab *slab) {
+void slab_heap_insert(struct slab *slab) {
+    struct slab **heap = &slab->home->heap;
     slab->child = slab->next = slab->before = NULL;
     *heap = meld(*heap, slab);
     (*heap)->next = NULL;
     (*heap)->before = NULL;
 }
 
-void slab_heap_remove(struct slab **heap, struct slab *slab) {
-    struct slab *children = meld_all(slab->child);
+void slab_heap_remove(struct slab *slab) {
+    struct slab **heap = &slab->home->heap, *children = meld_all(slab->child);
+    if (slab->home->current == slab) {
+        slab->home->current = NULL;
+    }
     if (*heap == slab) {
         *heap = children;
         return;

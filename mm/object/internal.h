@@ -18,7 +18,8 @@
 //   K1  an object's byte is HANDED_OUT exactly while it is handed out         oracle_agrees
 //   K2  an object is in its slab, returned, in one magazine, or handed out;
 //       or it is gone, with a page of its slab                                oracle_agrees
-//   K3  a slab is in its home's heap exactly when an object is in it          oracle_agrees
+//   K3  a slab is in its home's heap exactly when an object is in it, and
+//       the one that is being emptied is in it                                oracle_agrees
 //   K4  the directory knows every frame that a slab has, and no other         oracle_agrees
 //   K5  nothing is written into a free object                  free_memory_is_not_touched
 #pragma once
@@ -132,6 +133,7 @@ struct object_cpu {
     uint8_t order[64]; // a random permutation
 
     _Alignas(64) struct slab *heap; // slabs with room, the highest address at the root
+    struct slab *current;           // the one of them that is being emptied, or NULL
     struct slab *returned;          // slabs with returned objects, the latest first
     uint32_t created;               // slabs, up to 2
     uint64_t random;
@@ -403,9 +405,9 @@ void slab_release(struct slab *slab);
 void slab_list_add(struct slab **list, struct slab *slab);
 void slab_list_remove(struct slab *slab);
 
-// heap.c: slabs by address, the highest first.
-void slab_heap_insert(struct slab **heap, struct slab *slab);
-void slab_heap_remove(struct slab **heap, struct slab *slab);
+// heap.c: a part's slabs by address, the highest first.
+void slab_heap_insert(struct slab *slab);
+void slab_heap_remove(struct slab *slab);
 
 // cpu.c: a part of a cache.
 struct object_cpu *object_part_create(struct object_cache *cache, unsigned flags);

@@ -96,7 +96,7 @@ static void trim(struct slab *slab) {
         }
     }
     if (had_room && slab->stock == 0) {
-        slab_heap_remove(&slab->home->heap, slab);
+        slab_heap_remove(slab);
     }
 }
 

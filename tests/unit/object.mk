@@ -12,6 +12,7 @@ TEST_SOURCES_object_guard := $(OBJECT_WORLD) tests/unit/host_guard.c
 TEST_SOURCES_object_guard_pages := $(OBJECT_WORLD) tests/unit/host_guard.c
 TEST_SOURCES_object_returns := $(OBJECT_WORLD)
 TEST_SOURCES_object_visits := $(OBJECT_WORLD)
+TEST_SOURCES_object_refill := $(OBJECT_WORLD)
 TEST_SOURCES_object_asan := tests/unit/world.c
 TEST_SOURCES_object_check := tests/unit/world.c
 TEST_SOURCES_object_cpus := tests/unit/world.c

@@ -39,9 +39,16 @@ static int setup(void **state) {
     }
     object_heap_shrink(&kmalloc.heap);
     object = kmalloc_alloc(&kmalloc, 96, 0);
-    slab = object_find(&kmalloc.heap, object);
-    cache = slab->cache;
+    cache = object_find(&kmalloc.heap, object)->cache;
     part = cache->cpus[0];
+    slab = cache->slabs;
+    while (slab->trimmed != 0) {
+        slab = slab->list_next;
+    }
+    object = slab->base;
+    while (slab->handed[(object - slab->base) / 96] != HANDED_OUT) {
+        object += 96;
+    }
     return 0;
 }
 
@@ -116,6 +123,8 @@ static void heaps_are_looked_at(void **state) {
     (void)state;
     struct slab *root = part->heap;
     BROKEN(root->home, object_nobody(), "where it does not belong");
+    BROKEN(part->current, (struct slab *)&slab_none, "is not in its heap");
+    part->current = NULL;
     part->heap = NULL;
     expect("in no heap");
     part->heap = root;
