@@ -200,9 +200,9 @@ TIMED void *consume(void *argument) {
     return NULL;
 }
 
-// Looks at what the other one writes only when the ring was full by its last look. Returns when the
-// last message has been freed.
-TIMED void produce(uint64_t messages) {
+// Shows the consumer so many messages at once, a power of two. Looks at what the other one writes
+// only when the ring was full by its last look. Returns when the last message has been freed.
+TIMED void produce(uint64_t messages, uint64_t at_once) {
     unsigned spins = 0;
     for (uint64_t put = 0, got = 0; put < messages;) {
         if (put - got == RING) {
@@ -214,7 +214,7 @@ TIMED void produce(uint64_t messages) {
         }
         ring.slots[put % RING] = peer_alloc(64);
         put++;
-        if (put % 32 == 0 || put == messages) {
+        if ((put & (at_once - 1)) == 0 || put == messages) {
             __atomic_store_n(&ring.put, put, __ATOMIC_RELEASE);
         }
     }
@@ -223,12 +223,13 @@ TIMED void produce(uint64_t messages) {
     }
 }
 
-// Where the two CPUs stand to each other, and who else has them, changes: it counts what the median
-// turn took.
+// How far the consumer stays behind decides whether the two meet in the same lines: from close
+// behind to half a ring, each distance counts the same.
 static void run_producer(const struct workload *workload, double *values) {
-    enum { TURNS = 5 };
+    static const uint64_t distances[] = {8, 32, 128, 512, 2048};
+    enum { TURNS = sizeof(distances) / sizeof(distances[0]) };
     struct workload part = *workload;
-    double times[TURNS];
+    double taken = 0;
     part.messages /= TURNS;
     for (unsigned turn = 0; turn < TURNS; turn++) {
         pthread_t consumer;
@@ -241,11 +242,11 @@ static void run_producer(const struct workload *workload, double *values) {
             wait_turn(&spins);
         }
         double begin = wall_ns();
-        produce(part.messages);
-        times[turn] = (wall_ns() - begin) / (double)part.messages;
+        produce(part.messages, distances[turn]);
+        taken += wall_ns() - begin;
         pthread_join(consumer, NULL);
     }
-    values[ROW_PRODUCER] = median_of(times, TURNS);
+    values[ROW_PRODUCER] = taken / (double)(part.messages * TURNS);
 }
 
 // Two threads do the same, step by step: each a step alone, while the other one sleeps, and then
@@ -427,7 +428,7 @@ static void run(enum scenario scenario, const struct workload *workload, double 
     };
     peer_open();
     if (PEER_TAKES_PART || scenario == SCENARIO_HOT || scenario == SCENARIO_BULK ||
-        scenario == SCENARIO_CHURN) {
+        scenario == SCENARIO_CHURN || scenario == SCENARIO_PRODUCER) {
         scenarios[scenario](workload, values);
     }
 }
