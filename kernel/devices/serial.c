@@ -31,9 +31,11 @@ enum {
 #define FIFO_WORKS            0xc0
 #define FIFO_BYTES            16
 
-// A read of a port takes about a microsecond on hardware, so this is about a second: a full FIFO
-// leaves in 1.4 ms.
-#define SERIAL_PATIENCE 1000000
+// A full FIFO leaves in 1.4 ms, but whoever reads an emulated port may be away for longer. In cycles
+// of the time stamp counter, since nobody knows its frequency when the first words are said: from
+// 0.9 s at 5 GHz to 4 s at 1 GHz. A machine that was paused meanwhile is asked a few times more.
+#define SERIAL_PATIENCE (1ull << 32)
+#define SERIAL_ASKED    10000
 
 static uint8_t serial_get(const struct serial *serial, unsigned reg) {
     if (serial->memory == NULL) {
@@ -87,9 +89,11 @@ static void serial_configure(struct serial *serial) {
 }
 
 static bool serial_wait(const struct serial *serial, uint8_t status) {
-    unsigned patience = serial->stalled ? 1 : serial->patience;
+    uint64_t begin = cpu_tsc();
+    unsigned asked = 0;
     while ((serial_get(serial, SERIAL_LINE_STATUS) & status) == 0) {
-        if (--patience == 0) {
+        bool patient = ++asked < SERIAL_ASKED || cpu_tsc() - begin < serial->patience;
+        if (serial->stalled || !patient) {
             return false;
         }
         cpu_pause();

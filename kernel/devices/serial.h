@@ -21,7 +21,7 @@ struct serial {
     unsigned stride;          // 1, or 4: read and written as 32 bits then
     unsigned divisor;         // of 115,200 baud; 0: the speed stays what it is
     bool present;
-    unsigned patience; // how often it is asked before it counts as stalled
+    uint64_t patience; // cycles that a wait lasts before it counts as stalled
     bool stalled;      // the last wait ran out
     unsigned fifo;     // bytes that its transmitter takes at once
     unsigned room;     // bytes that it takes before it must be asked again

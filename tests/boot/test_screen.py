@@ -35,13 +35,15 @@ def start(ovmf, screen, *extra, **more):
 
 
 def shown_soon(session, holds, what):
-    """A screenshot for which `holds` is true; the screen is drawn thirty times a second."""
+    """A screenshot for which `holds` is true; the screen is drawn thirty times a second. The serial line is read
+    meanwhile: the socket holds a few hundred of QEMU's writes, which are of one byte."""
     for _ in range(100):
+        while session._pending_input():
+            pass
         shot = Screenshot(session)
         if holds(shot):
             return shot
         time.sleep(0.1)
-        session._receive(0)
     pytest.fail(f"{what}; the screen shows:\n" + "\n".join(shot.text()))
 
 

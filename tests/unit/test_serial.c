@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
+#include <x86/cpu.h>
 
 #define TRAP_FLAG   0x100
 #define ERROR_WRITE 2 // of a page fault's error code
@@ -27,7 +28,8 @@ static struct model {
     size_t page_bytes;
     unsigned stride;
     bool no_scratch, no_fifo, deaf;
-    bool stalled; // nobody takes what is sent
+    bool stalled;         // nobody takes what is sent
+    unsigned stalled_for; // nor until the status was read as often
 
     unsigned accesses, narrow; // of a port with 32-bit registers, writes of another width
     unsigned reg;              // the one being accessed, and whether it is written
@@ -46,7 +48,9 @@ static uint8_t read_status(void) {
     if (model.arrived_begin != model.arrived_end) {
         status |= 1 | model.error_of[model.arrived_begin % 64];
     }
-    if (!model.stalled) {
+    if (model.stalled_for != 0) {
+        model.stalled_for--;
+    } else if (!model.stalled) {
         model.in_fifo = 0;
     }
     return model.in_fifo == 0 ? status | 0x60 : status;
@@ -243,15 +247,18 @@ static void the_fifo_is_filled_at_most(void **state) {
 static void a_stalled_reader_costs_one_wait(void **state) {
     (void)state;
     open_port(4);
-    serial.patience = 1000;
+    serial.patience = 1u << 28;
     text_puts(&serial.text, "before");
     model.stalled = true;
     model.in_fifo = FIFO;
     serial.room = 0;
-    unsigned before = model.accesses;
-    text_puts(&serial.text, "0123456789");
+    uint64_t began = cpu_tsc();
+    text_puts(&serial.text, "0");
+    assert_true(cpu_tsc() - began >= serial.patience);
     assert_true(serial.stalled);
-    assert_int_equal(model.accesses - before, 1000 + 9);
+    unsigned before = model.accesses;
+    text_puts(&serial.text, "123456789");
+    assert_int_equal(model.accesses - before, 9);
     assert_int_equal(serial.lost, 10);
     assert_int_equal(model.sent_count, 6);
     model.stalled = false;
@@ -261,11 +268,24 @@ static void a_stalled_reader_costs_one_wait(void **state) {
     assert_int_equal(serial.lost, 10);
 }
 
+// The time is up at the first look at the clock, but nobody had time to read either.
+static void a_paused_machine_is_asked_again(void **state) {
+    (void)state;
+    open_port(1);
+    serial.patience = 0;
+    model.stalled_for = 1000;
+    model.in_fifo = FIFO;
+    serial.room = 0;
+    text_puts(&serial.text, "all of it");
+    assert_int_equal(serial.lost, 0);
+    assert_memory_equal(model.sent, "all of it", 9);
+}
+
 static void whoever_reads_again_is_told(void **state) {
     (void)state;
     open_port(1);
     assert_false(serial_resume(&serial));
-    serial.patience = 10;
+    serial.patience = 1000;
     model.stalled = true;
     model.in_fifo = FIFO;
     serial.room = 0;
@@ -315,6 +335,7 @@ int main(void) {
         cmocka_unit_test(no_scratch_register_and_no_fifo),
         cmocka_unit_test(the_fifo_is_filled_at_most),
         cmocka_unit_test(a_stalled_reader_costs_one_wait),
+        cmocka_unit_test(a_paused_machine_is_asked_again),
         cmocka_unit_test(whoever_reads_again_is_told),
         cmocka_unit_test(an_overrun_throws_away_what_is_there),
         cmocka_unit_test(damaged_bytes_are_no_text),
